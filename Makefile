@@ -1,0 +1,149 @@
+# The one way to do each thing: README, CI and developers call the same targets.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+# Results do not depend on the settings of whoever calls make.
+export GOFLAGS := -mod=readonly
+export GOWORK := off
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+IMG ?= ghcr.io/clientidentity/operator:v0.1.0
+CONTAINER_TOOL ?= docker
+
+# Tools and Kubernetes are pinned in modules of their own; their versions name the binaries.
+tool_version = $(shell awk '$$1 == "$(1)" && $$2 ~ /^v/ {print $$2}' hack/tools/go.mod)
+CONTROLLER_GEN := bin/controller-gen-$(call tool_version,sigs.k8s.io/controller-tools)
+GOLANGCI_LINT := bin/golangci-lint-$(call tool_version,github.com/golangci/golangci-lint/v2)
+GOVULNCHECK := bin/govulncheck-$(call tool_version,golang.org/x/vuln)
+KUBERNETES_VERSION := $(shell awk '$$1 == "k8s.io/kubernetes" && $$2 ~ /^v/ {print $$2}' hack/controlplane/go.mod)
+
+# Ready-made binaries are used where CONTROL_PLANE_BIN is set.
+CONTROL_PLANE_BUILD := bin/k8s/$(KUBERNETES_VERSION)
+ifeq ($(CONTROL_PLANE_BIN),)
+override CONTROL_PLANE_BIN := $(CURDIR)/$(CONTROL_PLANE_BUILD)
+CONTROL_PLANE_GIVEN :=
+else
+override CONTROL_PLANE_BIN := $(abspath $(CONTROL_PLANE_BIN))
+CONTROL_PLANE_GIVEN := yes
+endif
+export CONTROL_PLANE_BIN
+
+KUBECTL ?= $(shell command -v kubectl || echo "$(CONTROL_PLANE_BIN)/kubectl")
+
+# For make test-integration: TEST_PKGS=./test/integration TEST_ARGS='-ginkgo.focus=renews'
+TEST_PKGS ?= ./test/...
+TEST_ARGS ?=
+
+##@ General
+
+.PHONY: help
+help: ## Show this help.
+	@awk 'BEGIN {FS = ":.*## "; printf "Usage: make <target>\n"} \
+		/^##@ / {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+##@ Try it
+
+.PHONY: demo
+demo: control-plane build ## Show the whole path on a real control plane, check every step, and clean up.
+	@go run ./hack/demo
+
+.PHONY: run
+run: control-plane build ## The same set-up, which stays up until Ctrl-C for you to play with.
+	@go run ./hack/demo -stay
+
+##@ Develop
+
+.PHONY: build
+build: ## Build the operator: bin/manager.
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/manager ./cmd
+
+.PHONY: generate
+generate: $(CONTROLLER_GEN) ## Generate the deep copies of the API types.
+	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/...
+
+.PHONY: manifests
+manifests: $(CONTROLLER_GEN) ## Generate the CRD from the API types and the RBAC from the markers.
+	$(CONTROLLER_GEN) crd paths=./api/... output:crd:artifacts:config=config/crd/bases
+	$(CONTROLLER_GEN) rbac:roleName=client-identity-operator-manager "paths=./internal/...;./cmd/..." output:rbac:artifacts:config=config/rbac
+
+.PHONY: fmt
+fmt: $(GOLANGCI_LINT) ## Format the Go files and add missing licence headers.
+	hack/add-boilerplate.sh
+	$(GOLANGCI_LINT) fmt
+
+.PHONY: vet
+vet: ## Run go vet.
+	go vet ./...
+
+.PHONY: lint
+lint: $(GOLANGCI_LINT) ## Run golangci-lint.
+	$(GOLANGCI_LINT) run
+
+.PHONY: verify
+verify: ## Check that generated files, go.mod and licence headers are up to date.
+	@MAKE="$(MAKE)" hack/verify.sh
+
+.PHONY: vulncheck
+vulncheck: $(GOVULNCHECK) ## Look for known vulnerabilities (needs the vulnerability database, so not part of CI).
+	$(GOVULNCHECK) ./...
+
+.PHONY: clean
+clean: ## Remove the manager, the tools and what tests left; keep the control plane (minutes to build).
+	find bin -mindepth 1 -maxdepth 1 ! -name k8s -exec rm -rf {} + 2>/dev/null || true
+	rm -rf dist
+
+##@ Test
+
+.PHONY: test
+test: test-unit test-integration ## Run all tests.
+
+.PHONY: test-unit
+test-unit: ## Run the unit tests: fast, without a control plane.
+	CGO_ENABLED=1 go test -race ./api/... ./internal/... ./cmd/...
+
+.PHONY: test-integration
+test-integration: control-plane ## Run the integration tests on a real control plane (TEST_PKGS, TEST_ARGS narrow it).
+	CGO_ENABLED=1 go test -race -count=1 -timeout 20m $(TEST_PKGS) $(TEST_ARGS)
+
+.PHONY: control-plane
+control-plane: ## Build etcd, kube-apiserver, kube-controller-manager and kubectl, once; CONTROL_PLANE_BIN=dir uses ready ones.
+ifeq ($(CONTROL_PLANE_GIVEN),)
+	@hack/build-control-plane.sh $(CONTROL_PLANE_BUILD)
+else
+	@for binary in etcd kube-apiserver kube-controller-manager kubectl; do \
+		[ -x "$(CONTROL_PLANE_BIN)/$$binary" ] || { echo "CONTROL_PLANE_BIN=$(CONTROL_PLANE_BIN) has no executable $$binary" >&2; exit 1; }; \
+	done
+endif
+
+##@ Deploy (with kubectl, to the cluster of the current context)
+
+.PHONY: docker-build
+docker-build: ## Build the image IMG.
+	$(CONTAINER_TOOL) build --build-arg VERSION=$(VERSION) -t $(IMG) .
+
+.PHONY: install
+install: ## Install the CRD alone.
+	$(KUBECTL) apply -k config/crd
+
+.PHONY: deploy
+deploy: ## Install CRD, RBAC, policy and the operator, with the image IMG.
+	$(KUBECTL) kustomize config/default | sed 's|image: ghcr.io/clientidentity/operator:.*|image: $(IMG)|' | $(KUBECTL) apply -f -
+
+.PHONY: undeploy
+undeploy: ## Remove the operator; identities, their Secrets, bindings and the CRD stay.
+	$(KUBECTL) delete -k config/default --ignore-not-found -l 'app.kubernetes.io/component notin (crd,credentials)'
+
+# A tool is built once for each version in hack/tools/go.mod, for the machine that builds it.
+bin/controller-gen-%: ; $(call build_tool,sigs.k8s.io/controller-tools/cmd/controller-gen)
+bin/golangci-lint-%: ; $(call build_tool,github.com/golangci/golangci-lint/v2/cmd/golangci-lint)
+bin/govulncheck-%: ; $(call build_tool,golang.org/x/vuln/cmd/govulncheck)
+
+define build_tool
+@echo "Building $(@F) (once; golangci-lint takes about 2 minutes)"
+@GOOS= GOARCH= CGO_ENABLED=0 go -C hack/tools build -o ../../$@ $(1)
+endef

@@ -1,0 +1,118 @@
+package v1alpha1
+
+// The condition Ready says whether the identity can be used as the spec asks: a proven credential is
+// published and every binding is in place. A withdrawn identity has no Ready condition (kstatus would
+// read Ready=False as in progress for ever).
+const (
+	ConditionReady = "Ready"
+
+	// ReasonReady surfaces on Ready=True.
+	ReasonReady = "Ready"
+)
+
+// The condition CertificateIssued says whether the published certificate is valid. When it is True, its
+// reason still tells of anything that stands in the way of the next one.
+const (
+	ConditionCertificateIssued = "CertificateIssued"
+
+	// ReasonIssued surfaces on CertificateIssued=True: the certificate is as asked for.
+	ReasonIssued = "Issued"
+	// ReasonTTLShortened surfaces on CertificateIssued=True: the signer, --max-ttl or accessUntil gave it a
+	// shorter lifetime than spec.ttl. Nothing is requested again for that.
+	ReasonTTLShortened = "TTLShortened"
+	// ReasonLifetimeCapped surfaces on CertificateIssued=True: renewing would gain no time, since
+	// certificates end with the signer's CA or with accessUntil.
+	ReasonLifetimeCapped = "LifetimeCapped"
+	// ReasonAccessEnding surfaces when accessUntil is less than ten minutes away: nothing is requested any more.
+	ReasonAccessEnding = "AccessEnding"
+	// ReasonExpired surfaces on CertificateIssued=False: the published certificate has ended and no new one
+	// was issued in time.
+	ReasonExpired = "Expired"
+
+	// ReasonPending surfaces while a request waits for its signer.
+	ReasonPending = "Pending"
+	// ReasonDenied surfaces when somebody denied the request. Nothing is asked again until the spec changes
+	// or a renewal is requested.
+	ReasonDenied = "Denied"
+	// ReasonSignerFailed surfaces when the signer marked the request as failed.
+	ReasonSignerFailed = "SignerFailed"
+	// ReasonSignerNotServing surfaces when an approved request was not signed for ten minutes: nobody serves
+	// the signer. The request stays open; no other one is made.
+	ReasonSignerNotServing = "SignerNotServing"
+	// ReasonRequestRejected surfaces when the API server refuses the request as invalid or forbids to create it.
+	ReasonRequestRejected = "RequestRejected"
+	// ReasonApprovalForbidden surfaces when the operator may not approve requests for the signer.
+	ReasonApprovalForbidden = "ApprovalForbidden"
+	// ReasonRequestLost surfaces when the open request was deleted, or changed, by somebody else.
+	ReasonRequestLost = "RequestLost"
+	// ReasonCertificateRejected surfaces when the signer issued something else than was asked for.
+	ReasonCertificateRejected = "CertificateRejected"
+	// ReasonNotAccepted surfaces when the API server does not accept the new credential, or takes it for
+	// somebody else: it is not published.
+	ReasonNotAccepted = "NotAccepted"
+	// ReasonOutlivesAccess surfaces when the signer issued a certificate that ends after accessUntil: it is
+	// discarded.
+	ReasonOutlivesAccess = "OutlivesAccess"
+	// ReasonUnavailable surfaces when the API server did not answer, or answered that it is overloaded.
+	ReasonUnavailable = "Unavailable"
+)
+
+// Reasons about the Secret and the kubeconfig, on CertificateIssued and Ready.
+const (
+	// ReasonSecretConflict surfaces when a Secret of the wanted name exists that is not this identity's.
+	ReasonSecretConflict = "SecretConflict"
+	// ReasonSecretNamespaceMissing surfaces when the namespace of the Secret does not exist or is terminating.
+	ReasonSecretNamespaceMissing = "SecretNamespaceMissing"
+	// ReasonSecretNamespaceNotAllowed surfaces when the Secret's namespace is none of --secret-namespaces.
+	ReasonSecretNamespaceNotAllowed = "SecretNamespaceNotAllowed"
+	// ReasonSecretRejected surfaces when the API server refuses to store the Secret.
+	ReasonSecretRejected = "SecretRejected"
+	// ReasonServerUnknown surfaces when nothing tells the URL of the API server for the kubeconfig.
+	ReasonServerUnknown = "ServerUnknown"
+	// ReasonInvalidSpec surfaces when the spec holds something that only the operator can check, such as a
+	// CA bundle that is not PEM.
+	ReasonInvalidSpec = "InvalidSpec"
+)
+
+// The condition AccessBound says whether the role bindings are exactly those asked for.
+const (
+	ConditionAccessBound = "AccessBound"
+
+	// ReasonBound surfaces on AccessBound=True.
+	ReasonBound = "Bound"
+	// ReasonBindingConflict surfaces when a binding of a wanted name exists that is not this identity's.
+	ReasonBindingConflict = "BindingConflict"
+	// ReasonNamespaceMissing surfaces when the namespace of a binding does not exist or is terminating.
+	ReasonNamespaceMissing = "NamespaceMissing"
+	// ReasonBindingForbidden surfaces when the API server does not let the operator make a binding.
+	ReasonBindingForbidden = "BindingForbidden"
+	// ReasonBindingTerminating surfaces while a binding that is to go, or to be made anew, is held by
+	// somebody's finalizer. Its subjects are emptied, so that it grants nothing.
+	ReasonBindingTerminating = "BindingTerminating"
+)
+
+// Conditions of kstatus (sigs.k8s.io/cli-utils), present only while they are true.
+const (
+	// ConditionReconciling is True while the operator works on something that will end by itself.
+	ConditionReconciling = "Reconciling"
+	// ConditionStalled is True when nothing goes on until a person changes something.
+	ConditionStalled = "Stalled"
+)
+
+// The condition Withdrawn is True, and Ready is absent, when the identity has no access.
+const (
+	ConditionWithdrawn = "Withdrawn"
+
+	// ReasonWithdrawnByState surfaces when spec.state is Withdrawn.
+	ReasonWithdrawnByState = "StateWithdrawn"
+	// ReasonAccessEnded surfaces when spec.accessUntil has passed.
+	ReasonAccessEnded = "AccessEnded"
+	// ReasonDeleting surfaces when the identity is being deleted.
+	ReasonDeleting = "Deleting"
+	// ReasonWithdrawing surfaces on Ready=False while bindings or the Secret of a withdrawn identity still exist.
+	ReasonWithdrawing = "Withdrawing"
+)
+
+// ReasonUsernameInUse surfaces when an older ClientIdentity has the same username and not both of them
+// have bindTo: Credential.
+const ReasonUsernameInUse = "UsernameInUse"

@@ -1,0 +1,211 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// ClientIdentityStatus is what the operator has observed and done. It never holds key material.
+type ClientIdentityStatus struct {
+	// observedGeneration is the generation of the spec that this status speaks of; -1 before the first one.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// conditions are Ready, CertificateIssued and AccessBound, and, only while true, Reconciling, Stalled
+	// and Withdrawn.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// certificate is the certificate that is published in the Secret.
+	// +optional
+	Certificate *CertificateStatus `json:"certificate,omitempty"`
+
+	// certificates are the published certificate and earlier ones that are still valid, newest first, at most 10.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=10
+	Certificates []IssuedCertificate `json:"certificates,omitempty"`
+
+	// outstandingUntil is when the last certificate ever issued for this identity ends.
+	// +optional
+	OutstandingUntil *metav1.Time `json:"outstandingUntil,omitempty"`
+
+	// secretRef is the Secret that the credential is published in.
+	// +optional
+	SecretRef *SecretReference `json:"secretRef,omitempty"`
+
+	// server is the API server that the published kubeconfig points at.
+	// +optional
+	Server *ServerStatus `json:"server,omitempty"`
+
+	// boundBindings is the number of role bindings that are in place.
+	// +optional
+	BoundBindings int32 `json:"boundBindings,omitempty"`
+
+	// groupList is spec.groups in one line, for kubectl get -o wide.
+	// +optional
+	// +kubebuilder:validation:MaxLength=4096
+	GroupList string `json:"groupList,omitempty"`
+
+	// issuance is about the certificate that is being asked for.
+	// +optional
+	Issuance *IssuanceStatus `json:"issuance,omitempty"`
+
+	// lastHandledRenewRequest is the value of the annotation clientidentity.dev/renew-requested-at that was
+	// acted on last.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	LastHandledRenewRequest string `json:"lastHandledRenewRequest,omitempty"`
+}
+
+// CertificateStatus describes the published certificate.
+type CertificateStatus struct {
+	// serialNumber is the serial number in hexadecimal.
+	// +optional
+	SerialNumber string `json:"serialNumber,omitempty"`
+
+	// fingerprint is the SHA-256 of the certificate's DER in hexadecimal, as in the credential-id
+	// X509SHA256=... that the API server writes into audit events.
+	// +optional
+	Fingerprint string `json:"fingerprint,omitempty"`
+
+	// notBefore is the start of the validity; signers set it to some minutes before the issuance.
+	// +optional
+	NotBefore *metav1.Time `json:"notBefore,omitempty"`
+
+	// notAfter is the end of the validity.
+	// +optional
+	NotAfter *metav1.Time `json:"notAfter,omitempty"`
+
+	// issuedAt is when the certificate was asked for: the lifetime that renewal counts with begins here.
+	// +optional
+	IssuedAt *metav1.Time `json:"issuedAt,omitempty"`
+
+	// renewalTime is when the certificate will be renewed. It is not set where renewing would gain no time.
+	// +optional
+	RenewalTime *metav1.Time `json:"renewalTime,omitempty"`
+
+	// issuer is the distinguished name of the CA that signed it.
+	// +optional
+	Issuer string `json:"issuer,omitempty"`
+
+	// requestedTTL is the lifetime that was asked for.
+	// +optional
+	RequestedTTL *metav1.Duration `json:"requestedTTL,omitempty"`
+
+	// revision counts the certificates that were published for this identity, from 1.
+	// +optional
+	Revision int64 `json:"revision,omitempty"`
+}
+
+// IssuedCertificate is a certificate that was published and is still valid.
+type IssuedCertificate struct {
+	// fingerprint is the SHA-256 of the certificate's DER in hexadecimal.
+	// +optional
+	Fingerprint string `json:"fingerprint,omitempty"`
+
+	// serialNumber is the serial number in hexadecimal.
+	// +optional
+	SerialNumber string `json:"serialNumber,omitempty"`
+
+	// groups are the groups in the certificate.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	Groups []string `json:"groups,omitempty"`
+
+	// notBefore is the start of the validity.
+	// +optional
+	NotBefore *metav1.Time `json:"notBefore,omitempty"`
+
+	// notAfter is the end of the validity.
+	// +optional
+	NotAfter *metav1.Time `json:"notAfter,omitempty"`
+
+	// issuer is the distinguished name of the CA that signed it.
+	// +optional
+	Issuer string `json:"issuer,omitempty"`
+}
+
+// SecretReference refers to the Secret that the credential is published in.
+type SecretReference struct {
+	// namespace is the namespace of the Secret.
+	// +required
+	Namespace string `json:"namespace"`
+
+	// name is the name of the Secret.
+	// +required
+	Name string `json:"name"`
+
+	// uid is the UID of the Secret: another one of the same name is not trusted.
+	// +optional
+	UID types.UID `json:"uid,omitempty"`
+
+	// resourceVersion is the version of the Secret whose content was checked last.
+	// +optional
+	ResourceVersion string `json:"resourceVersion,omitempty"`
+}
+
+// ServerStatus is the API server that kubeconfigs point at.
+type ServerStatus struct {
+	// url is the URL of the API server.
+	// +required
+	URL string `json:"url"`
+
+	// source says who said so: Spec, Flag, ClusterInfo or OperatorConnection.
+	// +required
+	Source ServerSource `json:"source"`
+}
+
+// ServerSource says where the URL of the API server comes from.
+// +kubebuilder:validation:Enum=Spec;Flag;ClusterInfo;OperatorConnection
+type ServerSource string
+
+// Where the URL of the API server comes from, in order of precedence.
+const (
+	// ServerFromSpec means spec.kubeconfig.server.
+	ServerFromSpec ServerSource = "Spec"
+	// ServerFromFlag means the operator's flag --kubeconfig-server.
+	ServerFromFlag ServerSource = "Flag"
+	// ServerFromClusterInfo means the ConfigMap kube-public/cluster-info.
+	ServerFromClusterInfo ServerSource = "ClusterInfo"
+	// ServerFromConnection means the operator's own connection, where it runs outside the cluster.
+	ServerFromConnection ServerSource = "OperatorConnection"
+)
+
+// IssuanceStatus is about the certificate that is being asked for.
+type IssuanceStatus struct {
+	// certificateSigningRequest is the name of the request that is open.
+	// +optional
+	CertificateSigningRequest string `json:"certificateSigningRequest,omitempty"`
+
+	// failedAttempts is how many attempts in a row failed. A change of the spec or a renew request sets it to 0.
+	// +optional
+	FailedAttempts int32 `json:"failedAttempts,omitempty"`
+
+	// lastFailureTime is when the last attempt failed.
+	// +optional
+	LastFailureTime *metav1.Time `json:"lastFailureTime,omitempty"`
+
+	// lastFailureReason is the reason of the last failure, as in the condition CertificateIssued.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	LastFailureReason string `json:"lastFailureReason,omitempty"`
+
+	// lastFailureMessage says what went wrong.
+	// +optional
+	// +kubebuilder:validation:MaxLength=4096
+	LastFailureMessage string `json:"lastFailureMessage,omitempty"`
+
+	// failedGeneration is the generation of the spec that the last attempt was for: a newer one is tried at once.
+	// +optional
+	FailedGeneration int64 `json:"failedGeneration,omitempty"`
+
+	// failedRenewRequest is the renew request that the last attempt answered: another one is tried at once.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	FailedRenewRequest string `json:"failedRenewRequest,omitempty"`
+}

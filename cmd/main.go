@@ -1,0 +1,80 @@
+// The operator's manager: see --help for its flags.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+
+	"github.com/clientidentity/operator/internal/manager"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintf(os.Stderr, "error: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	options := manager.DefaultOptions()
+	options.BindFlags(flag.CommandLine)
+	logging := zap.Options{}
+	logging.BindFlags(flag.CommandLine)
+	showVersion := flag.Bool("version", false, "Print the version and exit.")
+	flag.Usage = usage
+	flag.Parse()
+	if flag.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q: see --help", flag.Arg(0))
+	}
+	if *showVersion {
+		fmt.Println(version)
+		return nil
+	}
+	logger := zap.New(zap.UseFlagOptions(&logging))
+	ctrl.SetLogger(logger)
+	klog.SetLogger(logger)
+
+	connection, err := ctrl.GetConfig()
+	if err != nil {
+		return fmt.Errorf("find the API server: set --kubeconfig or KUBECONFIG outside a cluster: %w", err)
+	}
+	options.InCluster = inCluster()
+	ctx := ctrl.SetupSignalHandler()
+	mgr, err := manager.New(ctx, connection, options)
+	if err != nil {
+		return err
+	}
+	logger.Info("starting", "version", version, "inCluster", options.InCluster, "secretNamespaces", options.SecretNamespaces)
+	return mgr.Start(ctx)
+}
+
+// inCluster says whether the connection is the one of a pod, in the order of precedence of ctrl.GetConfig.
+func inCluster() bool {
+	kubeconfig := flag.Lookup("kubeconfig")
+	if (kubeconfig != nil && kubeconfig.Value.String() != "") || os.Getenv(clientcmd.RecommendedConfigPathEnvVar) != "" {
+		return false
+	}
+	_, err := rest.InClusterConfig()
+	return err == nil
+}
+
+func usage() {
+	out := flag.CommandLine.Output()
+	fmt.Fprintln(out, `The Client Identity Operator issues and renews Kubernetes client certificates and publishes them as
+kubeconfigs in Secrets, as ClientIdentity objects ask for.
+
+Usage: manager [flags]
+
+Flags:`)
+	flag.PrintDefaults()
+}

@@ -1,0 +1,76 @@
+package certificate
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"fmt"
+	"time"
+)
+
+// The bounds of a chain: what a signer returns ends in a Secret and in every kubeconfig made of it.
+const (
+	maxChainBytes        = 64 << 10
+	maxChainCertificates = 16
+)
+
+// Issued is a certificate that a signer returned. Make it with ParseIssued.
+type Issued struct {
+	// Certificate is the client's own certificate, the leaf.
+	Certificate *x509.Certificate
+	// ChainPEM is the leaf and the intermediates after it, encoded anew.
+	ChainPEM []byte
+}
+
+// ParseIssued reads a chain as signers return it, leaf first (RFC 8446, 4.4.2): 1 to 16 CERTIFICATE
+// blocks of one certificate each, in at most 64 KiB. Other blocks, headers and other text are refused,
+// though Kubernetes lets signers put text around the blocks: pem.Decode takes a damaged block for text.
+func ParseIssued(chainPEM []byte) (*Issued, error) {
+	blocks, err := strictBlocks(chainPEM, certificateBlock, maxChainCertificates, maxChainBytes)
+	if err != nil {
+		return nil, fmt.Errorf("issued certificate: %w", err)
+	}
+	issued := &Issued{}
+	var chain bytes.Buffer
+	for i, der := range blocks {
+		parsed, err := x509.ParseCertificate(der)
+		if err != nil {
+			return nil, fmt.Errorf("issued certificate: block %d: %s", i+1, shorten(err.Error()))
+		}
+		if i == 0 {
+			issued.Certificate = parsed
+		}
+		chain.Write(pem.EncodeToMemory(&pem.Block{Type: certificateBlock, Bytes: der}))
+	}
+	issued.ChainPEM = chain.Bytes()
+	return issued, nil
+}
+
+// Fingerprint returns the SHA-256 of the leaf's DER in lower-case hexadecimal: what the API server
+// writes into audit events as the credential-id X509SHA256=... (k8s.io/apiserver, CommonNameUserConversion).
+func (i *Issued) Fingerprint() string {
+	sum := sha256.Sum256(i.Certificate.Raw)
+	return hex.EncodeToString(sum[:])
+}
+
+// SerialNumber returns the serial number in lower-case hexadecimal, in at most 512 bytes. RFC 5280,
+// 4.1.2.2 allows 20 octets, but Go reads longer ones.
+func (i *Issued) SerialNumber() string {
+	return shorten(i.Certificate.SerialNumber.Text(16))
+}
+
+// Subject returns whom the certificate authenticates. Groups are sorted, without duplicates.
+func (i *Issued) Subject() Subject {
+	return Subject{Username: i.Certificate.Subject.CommonName, Groups: set(i.Certificate.Subject.Organization)}
+}
+
+// NotBefore returns the start of the validity. Signers back-date it: it is not when the certificate was issued.
+func (i *Issued) NotBefore() time.Time { return i.Certificate.NotBefore }
+
+// NotAfter returns the end of the validity, which belongs to it (RFC 5280, 4.1.2.5).
+func (i *Issued) NotAfter() time.Time { return i.Certificate.NotAfter }
+
+// Issuer returns the distinguished name of the CA as RFC 2253 writes it, in at most 512 bytes.
+func (i *Issued) Issuer() string { return shorten(i.Certificate.Issuer.String()) }

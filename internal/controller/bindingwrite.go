@@ -1,0 +1,202 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"maps"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/access"
+)
+
+// +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=rolebindings;clusterrolebindings,verbs=get;list;watch;create;update;delete
+// +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=roles;clusterroles,verbs=bind
+
+// bindingWriter carries out a plan and notes what could not be done.
+type bindingWriter struct {
+	*pass
+	observed observedBindings
+	plan     access.Plan
+	// refused are the words of the API server where it did not allow a write.
+	refused []refusal
+	err     error
+}
+
+type refusal struct {
+	key access.Key
+	err error
+}
+
+func (r refusal) String() string { return fmt.Sprintf("%s: %v", r.key, r.err) }
+
+func (w *bindingWriter) apply(ctx context.Context) {
+	for _, have := range w.plan.Empty {
+		w.note(have.Key(), w.empty(ctx, have))
+	}
+	for _, change := range w.plan.Update {
+		if w.note(change.Have.Key(), w.update(ctx, change)) && !change.Have.Deleting {
+			w.plan.Bound++
+		}
+	}
+	for _, want := range w.plan.Create {
+		if w.note(want.Key(), w.create(ctx, want)) {
+			w.plan.Bound++
+		}
+	}
+	for _, change := range w.plan.Replace {
+		key := change.Have.Key()
+		if w.note(key, w.remove(ctx, change.Have)) && w.note(key, w.create(ctx, change.Want)) {
+			w.plan.Bound++
+		}
+	}
+	for _, have := range w.plan.Delete {
+		w.note(have.Key(), w.remove(ctx, have))
+	}
+}
+
+// note keeps an error, and says whether there was none. A conflict is nobody's fault: the watch brings
+// what was changed, and with it another pass.
+func (w *bindingWriter) note(key access.Key, err error) bool {
+	switch {
+	case err == nil:
+		return true
+	case err == errTaken:
+	case apierrors.IsForbidden(err), apierrors.IsInvalid(err):
+		w.refused = append(w.refused, refusal{key, err})
+	case apierrors.IsConflict(err):
+		w.err = errStale
+	default:
+		w.err = fmt.Errorf("write %s: %w", key, err)
+	}
+	return false
+}
+
+// errTaken says that the plan has a conflict or a wait more.
+var errTaken = fmt.Errorf("name is taken")
+
+func (w *bindingWriter) create(ctx context.Context, want access.Binding) error {
+	err := w.Create(ctx, w.wanted(want))
+	if err == nil {
+		log.FromContext(ctx).Info("bound", "binding", want.Key().String(), "role", want.RoleRef.Kind+"/"+want.RoleRef.Name)
+	}
+	if !apierrors.IsAlreadyExists(err) {
+		return err
+	}
+	// The cache holds labelled objects only: see what it is.
+	object := newBinding(want.Key())
+	if err := w.Live.Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
+		return err
+	}
+	found := w.asObserved(object)
+	w.observed[want.Key()] = found
+	again := access.Diff([]access.Binding{want}, []access.Observed{found.Observed})
+	switch {
+	case len(again.Conflicts) > 0:
+		w.plan.Conflicts = append(w.plan.Conflicts, again.Conflicts...)
+		return errTaken
+	case len(again.Waiting) > 0:
+		w.plan.Waiting = append(w.plan.Waiting, again.Waiting...)
+		return errTaken
+	case len(again.Update) > 0:
+		return w.update(ctx, again.Update[0])
+	case len(again.Replace) > 0:
+		if err := w.remove(ctx, again.Replace[0].Have); err != nil {
+			return err
+		}
+		return w.Create(ctx, w.wanted(want))
+	}
+	return nil
+}
+
+// wanted returns the object for a binding.
+func (w *bindingWriter) wanted(want access.Binding) client.Object {
+	meta := w.dependentMeta(client.ObjectKey{Namespace: want.Namespace, Name: want.Name})
+	subjects := []rbacv1.Subject{want.Subject}
+	if want.Namespace == "" {
+		return &rbacv1.ClusterRoleBinding{ObjectMeta: meta, RoleRef: want.RoleRef, Subjects: subjects}
+	}
+	return &rbacv1.RoleBinding{ObjectMeta: meta, RoleRef: want.RoleRef, Subjects: subjects}
+}
+
+// update makes an object of ours as it should be. Labels and annotations of others stay.
+func (w *bindingWriter) update(ctx context.Context, change access.Change) error {
+	object := setSubjects(w.observed[change.Have.Key()].object, []rbacv1.Subject{change.Want.Subject})
+	labels := maps.Clone(object.GetLabels())
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	labels[v1alpha1.ManagedByLabel], labels[v1alpha1.IdentityLabel] = v1alpha1.ManagedByValue, w.identity.Name
+	object.SetLabels(labels)
+	log.FromContext(ctx).Info("corrected", "binding", change.Have.Key().String())
+	return w.Update(ctx, object)
+}
+
+// empty takes the subjects of a binding away, so that it grants nothing.
+func (w *bindingWriter) empty(ctx context.Context, have access.Observed) error {
+	object := setSubjects(w.observed[have.Key()].object, nil)
+	if err := w.Update(ctx, object); client.IgnoreNotFound(err) != nil {
+		return err
+	}
+	found := w.observed[have.Key()]
+	found.object, found.ResourceVersion = object, object.GetResourceVersion()
+	w.observed[have.Key()] = found
+	return nil
+}
+
+// remove deletes a binding, the one that was seen and only that. Where a finalizer would keep it, its subjects
+// go first: a binding that is being deleted still grants.
+func (w *bindingWriter) remove(ctx context.Context, have access.Observed) error {
+	if have.EmptyFirst() {
+		if err := w.empty(ctx, have); err != nil {
+			return err
+		}
+	}
+	object := w.observed[have.Key()].object
+	uid, version := object.GetUID(), object.GetResourceVersion()
+	err := w.Delete(ctx, object, client.Preconditions{UID: &uid, ResourceVersion: &version})
+	if err == nil {
+		log.FromContext(ctx).Info("unbound", "binding", have.Key().String())
+	}
+	return client.IgnoreNotFound(err)
+}
+
+// problem returns what stands in the way of the wanted bindings, the most telling first.
+func (w *bindingWriter) problem(missing []access.Gap) error {
+	switch {
+	case w.err != nil:
+		return w.err
+	case len(w.plan.Conflicts) > 0:
+		return waitingProblem(v1alpha1.ReasonBindingConflict, slowLook, "%s", access.Message(w.plan.Conflicts))
+	case len(w.refused) > 0:
+		return waitingProblem(v1alpha1.ReasonBindingForbidden, slowLook,
+			"the API server does not let the operator make the binding: %s", shorten(access.Message(w.refused)))
+	case len(missing) > 0:
+		return waitingProblem(v1alpha1.ReasonNamespaceMissing, 0, "%s", access.Message(missing))
+	case len(w.plan.Waiting) > 0:
+		return waitingProblem(v1alpha1.ReasonBindingTerminating, 0, "%s", access.Message(w.plan.Waiting))
+	case len(w.plan.Leaving) > 0 || len(w.plan.Empty) > 0:
+		return waitingProblem(v1alpha1.ReasonBindingTerminating, 0,
+			"bindings that are not wanted any more are held by finalizers; their subjects are emptied, so that they grant nothing")
+	}
+	return nil
+}
+
+// setSubjects returns a copy of a binding with those subjects.
+func setSubjects(object client.Object, subjects []rbacv1.Subject) client.Object {
+	switch binding := object.(type) {
+	case *rbacv1.RoleBinding:
+		changed := binding.DeepCopy()
+		changed.Subjects = subjects
+		return changed
+	case *rbacv1.ClusterRoleBinding:
+		changed := binding.DeepCopy()
+		changed.Subjects = subjects
+		return changed
+	}
+	return object
+}

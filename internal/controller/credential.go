@@ -1,0 +1,268 @@
+package controller
+
+import (
+	"context"
+	"crypto"
+	"fmt"
+	"time"
+
+	certificatesv1 "k8s.io/api/certificates/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/klog/v2"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/certificate"
+	"github.com/clientidentity/operator/internal/kubeconfig"
+	"github.com/clientidentity/operator/internal/renewal"
+)
+
+// quietTime is how long a request that was just made is not worth a status write: signers mostly answer at once.
+const quietTime = 5 * time.Second
+
+// target is where and how the credential is to be published.
+type target struct {
+	location   client.ObjectKey
+	parameters kubeconfig.Parameters
+}
+
+// provide keeps a valid, proven credential published: it issues a certificate where there is a reason to,
+// and keeps the Secret as it should be otherwise.
+func (p *pass) provide(ctx context.Context) error {
+	location, err := p.secretLocation()
+	if err != nil {
+		return err
+	}
+	parameters, err := p.kubeconfigParameters()
+	if err != nil {
+		return err
+	}
+	to := target{location: location, parameters: parameters}
+	current, err := p.readPublished(ctx)
+	if err != nil {
+		return err
+	}
+	p.published = current.usable()
+	reason, message := p.decide(current)
+	p.upToDate = reason == "" || reason == renewal.RenewalDue || reason == renewal.RenewRequested
+	if err := p.dropOutdated(ctx); err != nil {
+		return err
+	}
+	request, issueErr := p.issue(ctx, current, reason, message)
+	if request != nil {
+		return p.publish(ctx, to, current, request)
+	}
+	// The published credential is kept in order, whatever becomes of the next one.
+	if current.usable() {
+		if err := p.refresh(ctx, to, current); err != nil {
+			return err
+		}
+	}
+	return issueErr
+}
+
+// decide returns why a certificate is to be issued now, if it is.
+func (p *pass) decide(current *published) (renewal.Reason, string) {
+	in := renewal.Input{
+		Now:                     p.now,
+		RenewRequest:            p.identity.Annotations[v1alpha1.RenewRequestedAtAnnotation],
+		LastHandledRenewRequest: p.status.LastHandledRenewRequest,
+	}
+	if p.identity.Spec.AccessUntil != nil {
+		in.AccessUntil = &p.identity.Spec.AccessUntil.Time
+	}
+	if current != nil {
+		validity := validityOf(p.status.Certificate)
+		in.Published = &renewal.Published{Validity: validity, ContentProblem: current.problem}
+		in.RequestChanged = !certificate.SameRequest(current.meta.GetAnnotations()[v1alpha1.RequestHashAnnotation], p.requestHash)
+		p.capped = renewal.Capped(validity, previousValidity(&p.status), in.AccessUntil)
+		in.Capped = p.capped
+		in.RenewalTime = renewal.At(validity, renewal.PolicyOf(&p.identity.Spec), p.seed())
+		p.status.Certificate.RenewalTime = nil
+		if !p.capped {
+			p.status.Certificate.RenewalTime = &metav1.Time{Time: in.RenewalTime}
+			p.wakeAt(in.RenewalTime)
+		}
+		p.wakeAt(validity.NotAfter)
+	}
+	return renewal.Decide(in)
+}
+
+// seed is what the jitter of the renewal time is computed from.
+func (p *pass) seed() string {
+	return string(p.identity.UID) + "/" + p.status.Certificate.SerialNumber
+}
+
+// dropOutdated gives an open request up that asks for something else than the spec does by now, and
+// deletes unfinished requests that nobody waits for.
+func (p *pass) dropOutdated(ctx context.Context) error {
+	if open := p.pending.get(p.identity.UID); open != nil && open.hash != p.requestHash {
+		if err := p.abandon(ctx, open); err != nil {
+			return err
+		}
+	}
+	return p.closeStrays(ctx)
+}
+
+// issue brings the issuance one step further. It returns the request once its certificate is proven.
+func (p *pass) issue(ctx context.Context, current *published, reason renewal.Reason, message string) (*pendingRequest, error) {
+	open := p.pending.get(p.identity.UID)
+	if open != nil && open.issued != nil && p.now.After(open.issued.NotAfter()) {
+		// It waited too long for a place to be published in.
+		p.pending.forget(p.identity.Name)
+		open = nil
+	}
+	switch {
+	case open != nil && open.issued != nil:
+		return open, nil
+	case open != nil:
+		return p.follow(ctx, open)
+	case reason == "":
+		p.clearFailures()
+		return nil, nil
+	}
+	ttl, err := p.mayRequest(ctx, reason)
+	if err != nil || ttl == 0 {
+		return nil, err
+	}
+	key, err := p.keyFor(ctx, current, reason)
+	if err != nil {
+		return nil, err
+	}
+	log.FromContext(ctx).Info("issuing a certificate", "reason", reason, "message", message)
+	p.quiet = true
+	p.wakeAt(p.now.Add(quietTime))
+	return nil, p.open(ctx, &pendingRequest{
+		key:          key,
+		subject:      certificate.SubjectFor(&p.identity.Spec, p.identity.UID),
+		signerName:   p.identity.Spec.SignerName,
+		requestedTTL: ttl,
+		hash:         p.requestHash,
+		renewRequest: p.renewRequest(),
+	})
+}
+
+// mayRequest returns the lifetime to ask for, or what stands in the way of asking now. Zero without an error
+// means not yet, and nothing to tell of.
+func (p *pass) mayRequest(ctx context.Context, reason renewal.Reason) (time.Duration, error) {
+	var accessUntil *time.Time
+	if p.identity.Spec.AccessUntil != nil {
+		accessUntil = &p.identity.Spec.AccessUntil.Time
+		p.wakeAt(*accessUntil)
+	}
+	ttl, ok := renewal.RequestTTL(p.identity.Spec.TTL.Duration, p.Options.MaxTTL, accessUntil, p.now)
+	if !ok {
+		return 0, waitingProblem(v1alpha1.ReasonAccessEnding, 0,
+			"no certificate is requested in the last ten minutes before accessUntil (%s)", stamp(*accessUntil))
+	}
+	location, err := p.secretLocation()
+	if err != nil {
+		return 0, err
+	}
+	if err := p.secretNamespace(ctx, location.Namespace); err != nil {
+		return 0, err
+	}
+	if reason == renewal.RenewRequested && p.status.Certificate != nil && p.status.Certificate.IssuedAt != nil {
+		// Renew requests come from whoever may annotate: they are not a way to keep the signer busy.
+		if earliest := p.status.Certificate.IssuedAt.Add(renewal.MinimumInterval); p.now.Before(earliest) {
+			p.wakeAt(earliest)
+			return 0, nil
+		}
+	}
+	return ttl, p.lastFailure()
+}
+
+// keyFor returns the key for the next certificate: a new one, or the published one where the rotation policy
+// says so and it is known to be ours. It reads the Secret live first, so that a stale cache never issues twice.
+func (p *pass) keyFor(ctx context.Context, current *published, reason renewal.Reason) (crypto.Signer, error) {
+	if p.status.SecretRef != nil {
+		if err := p.confirm(ctx, current); err != nil {
+			return nil, err
+		}
+	}
+	spec := &p.identity.Spec
+	if spec.PrivateKey.RotationPolicy == v1alpha1.RotationNever && current.usable() && current.credential != nil && !p.revoked() &&
+		certificate.KeyMatches(spec.PrivateKey, current.credential.key) {
+		return current.credential.key, nil
+	}
+	key, err := certificate.GenerateKey(spec.PrivateKey)
+	if err != nil {
+		return nil, fmt.Errorf("generate a private key (%s): %w", reason, err)
+	}
+	return key, nil
+}
+
+// revoked says whether the published certificate was issued before revokeIssuedBefore.
+func (p *pass) revoked() bool {
+	revoke, c := p.identity.Spec.RevokeIssuedBefore, p.status.Certificate
+	return revoke != nil && (c == nil || c.IssuedAt == nil || c.IssuedAt.Before(revoke))
+}
+
+// follow looks what became of the open request.
+func (p *pass) follow(ctx context.Context, open *pendingRequest) (*pendingRequest, error) {
+	if open.csrUID == "" {
+		return nil, p.submit(ctx, open)
+	}
+	csr := &certificatesv1.CertificateSigningRequest{}
+	if err := p.Get(ctx, client.ObjectKey{Name: open.csrName}, csr); err != nil {
+		if apierrors.IsNotFound(err) && open.notServing {
+			// Kubernetes' cleaner took it away: ask again, slowly.
+			return nil, p.failed(open, v1alpha1.ReasonSignerNotServing, notServing(open.signerName))
+		}
+		if apierrors.IsNotFound(err) {
+			return nil, p.failed(open, v1alpha1.ReasonRequestLost, "the CertificateSigningRequest was deleted before it was signed")
+		}
+		return nil, fmt.Errorf("read CertificateSigningRequest %q: %w", open.csrName, err)
+	}
+	if csr.UID != open.csrUID {
+		return nil, p.failed(open, v1alpha1.ReasonRequestLost, "the CertificateSigningRequest was replaced by another one")
+	}
+	if denied := condition(csr, certificatesv1.CertificateDenied); denied != nil {
+		return nil, p.failed(open, v1alpha1.ReasonDenied, fmt.Sprintf(
+			"the certificate request was denied (%s: %s): change the spec or request a renewal (annotation %s) to ask again",
+			denied.Reason, denied.Message, v1alpha1.RenewRequestedAtAnnotation))
+	}
+	if failed := condition(csr, certificatesv1.CertificateFailed); failed != nil {
+		return nil, p.failed(open, v1alpha1.ReasonSignerFailed, fmt.Sprintf("signer %q failed (%s: %s)", open.signerName, failed.Reason, failed.Message))
+	}
+	if len(csr.Status.Certificate) > 0 {
+		return p.accept(ctx, open, csr.Status.Certificate)
+	}
+	return nil, p.await(ctx, open, csr)
+}
+
+// await waits for the signer, after approving the request where that failed before.
+func (p *pass) await(ctx context.Context, open *pendingRequest, csr *certificatesv1.CertificateSigningRequest) error {
+	if !open.approved && condition(csr, certificatesv1.CertificateApproved) == nil {
+		if err := p.approve(ctx, open, csr); err != nil {
+			return err
+		}
+	}
+	waited := p.now.Sub(open.issuedAt)
+	switch {
+	case waited < quietTime:
+		p.quiet = true
+		p.wakeAt(open.issuedAt.Add(quietTime))
+		return nil
+	case waited < signerPatience:
+		p.wakeAt(open.issuedAt.Add(signerPatience))
+		p.noteOpen(open)
+		return waitingProblem(v1alpha1.ReasonPending, 0, "waiting for signer %q to sign the certificate request", open.signerName)
+	}
+	open.notServing = true
+	p.noteOpen(open)
+	log.FromContext(ctx).V(1).Info("nobody signs", "certificateSigningRequest", klog.KRef("", open.csrName))
+	return waitingProblem(v1alpha1.ReasonSignerNotServing, 0, "%s", notServing(open.signerName))
+}
+
+func notServing(signer string) string {
+	return fmt.Sprintf("signer %q has not signed an approved request for ten minutes: check that somebody serves it "+
+		"(on some clusters, EKS among them, nobody serves kubernetes.io/kube-apiserver-client), or set spec.signerName", signer)
+}
+
+// renewRequest is what to remember of the renew request that the next certificate answers.
+func (p *pass) renewRequest() string {
+	return renewal.RenewRequestID(p.identity.Annotations[v1alpha1.RenewRequestedAtAnnotation])
+}

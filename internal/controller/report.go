@@ -1,0 +1,119 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/clientidentity/operator/api/v1alpha1"
+)
+
+// soon is when to look again where the cache was behind.
+const soon = time.Second
+
+// report writes the status, if it changed, records events about what changed, and says when to look again.
+// credentialErr and bindErr are what stands in the way of the credential and of the bindings.
+func (p *pass) report(ctx context.Context, credentialErr, bindErr error) (reconcile.Result, error) {
+	if errors.Is(credentialErr, errStale) || errors.Is(bindErr, errStale) {
+		return reconcile.Result{RequeueAfter: soon}, nil
+	}
+	setConditions(&p.status, conditionInput{
+		generation: p.identity.Generation,
+		now:        p.now,
+		ttl:        p.identity.Spec.TTL.Duration,
+		credential: problemOf(credentialErr),
+		binding:    problemOf(bindErr),
+		published:  p.published,
+		upToDate:   p.upToDate,
+		capped:     p.capped,
+		bound:      p.status.BoundBindings,
+	})
+	if p.quiet && credentialErr == nil && bindErr == nil {
+		return p.result(nil)
+	}
+	if err := p.writeStatus(ctx); err != nil {
+		return reconcile.Result{}, err
+	}
+	return p.result(credentialErr, bindErr)
+}
+
+// reportWithdrawal reports that the access has ended, or what keeps it from ending.
+func (p *pass) reportWithdrawal(ctx context.Context, reason, message string, done bool, err error) (reconcile.Result, error) {
+	if errors.Is(err, errStale) {
+		return reconcile.Result{RequeueAfter: soon}, nil
+	}
+	setWithdrawn(&p.status, p.identity.Generation, reason, message, done, problemOf(err))
+	if err := p.writeStatus(ctx); err != nil {
+		return reconcile.Result{}, err
+	}
+	return p.result(err)
+}
+
+// result says when to look again. Errors that are no problems of a known kind go back to the queue.
+func (p *pass) result(errs ...error) (reconcile.Result, error) {
+	var unknown []error
+	for _, err := range errs {
+		if err == nil {
+			continue
+		}
+		if problem := asProblem(err); problem == nil {
+			unknown = append(unknown, err)
+		} else if problem.retry > 0 {
+			// A tenth of jitter, by identity, so that many that wait for the same do not look at once.
+			p.wakeAt(p.now.Add(problem.retry + problem.retry/10*time.Duration(p.identity.UID[0]%16)/16))
+		}
+	}
+	if err := errors.Join(unknown...); err != nil {
+		return reconcile.Result{}, err
+	}
+	if p.next.IsZero() {
+		return reconcile.Result{}, nil
+	}
+	return reconcile.Result{RequeueAfter: max(p.next.Sub(p.now), 100*time.Millisecond)}, nil
+}
+
+// problemOf returns what to say of an error: the problem that it is, or that the API server was not to be had.
+func problemOf(err error) *problem {
+	if err == nil {
+		return nil
+	}
+	if known := asProblem(err); known != nil {
+		return known
+	}
+	return transientProblem(v1alpha1.ReasonUnavailable, "%s", shorten(err.Error()))
+}
+
+// writeStatus patches the status where it changed. The patch names the UID, so that it never describes another
+// identity of the same name, and no resourceVersion, so that a change of the spec made meanwhile does not
+// keep us from remembering what was published.
+func (p *pass) writeStatus(ctx context.Context) error {
+	p.status.ObservedGeneration = p.identity.Generation
+	if equality.Semantic.DeepEqual(&p.identity.Status, &p.status) {
+		return nil
+	}
+	before := &v1alpha1.ClientIdentity{Status: p.identity.Status}
+	after := &v1alpha1.ClientIdentity{Status: p.status}
+	after.UID = p.identity.UID
+	patch, err := client.MergeFrom(before).Data(after)
+	if err != nil {
+		return fmt.Errorf("compute the status: %w", err)
+	}
+	target := &v1alpha1.ClientIdentity{ObjectMeta: metav1.ObjectMeta{Name: p.identity.Name}}
+	err = p.Status().Patch(ctx, target, client.RawPatch(types.MergePatchType, patch))
+	if apierrors.IsNotFound(err) || (apierrors.IsConflict(err) && p.identity.DeletionTimestamp != nil) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("write the status: %w", err)
+	}
+	p.recordEvents()
+	return nil
+}

@@ -1,0 +1,186 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	certificatesv1 "k8s.io/api/certificates/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/cluster"
+)
+
+// Indexes of the cache.
+const (
+	// indexUsername finds identities by spec.username.
+	indexUsername = "spec.username"
+	// indexNamespace finds identities by the namespaces that they depend on; anyNamespace stands for selectors.
+	indexNamespace = "namespaces"
+	// indexOwner finds dependents by the UID of their controller, or by orphanOf their identity's label.
+	indexOwner = "owner"
+
+	anyNamespace = "*"
+)
+
+// reconcileTimeout bounds one pass, so that a hanging connection does not hold a worker for ever.
+const reconcileTimeout = 2 * time.Minute
+
+// orphanOf is the value of indexOwner for an object with our labels and no controller.
+func orphanOf(identity string) string { return "orphan/" + identity }
+
+// SetupWithManager registers the controller, its watches and its indexes. Concurrent is how many identities are
+// reconciled at a time.
+func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, concurrent int) error {
+	r.pending = newPendingRequests()
+	if err := r.index(ctx, mgr.GetFieldIndexer()); err != nil {
+		return err
+	}
+	toIdentity := handler.EnqueueRequestsFromMapFunc(ownerRequests)
+	onlyMetadata := &metav1.PartialObjectMetadata{}
+	onlyMetadata.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+	return ctrl.NewControllerManagedBy(mgr).
+		For(&v1alpha1.ClientIdentity{}).
+		Watches(&v1alpha1.ClientIdentity{}, handler.EnqueueRequestsFromMapFunc(r.sameUsername), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&certificatesv1.CertificateSigningRequest{}, toIdentity).
+		Watches(&rbacv1.RoleBinding{}, toIdentity).
+		Watches(&rbacv1.ClusterRoleBinding{}, toIdentity).
+		WatchesMetadata(newSecretMetadata(), toIdentity).
+		WatchesMetadata(onlyMetadata, handler.EnqueueRequestsFromMapFunc(r.namespaceRequests), builder.WithPredicates(namespaceChanged())).
+		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.allRequests), builder.WithPredicates(clusterFacts())).
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: concurrent,
+			ReconciliationTimeout:   reconcileTimeout,
+			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](time.Second, 5*time.Minute),
+		}).
+		Complete(r)
+}
+
+func (r *Reconciler) index(ctx context.Context, indexer client.FieldIndexer) error {
+	if err := indexer.IndexField(ctx, &v1alpha1.ClientIdentity{}, indexUsername, func(o client.Object) []string {
+		return []string{o.(*v1alpha1.ClientIdentity).Spec.Username}
+	}); err != nil {
+		return fmt.Errorf("index identities by username: %w", err)
+	}
+	if err := indexer.IndexField(ctx, &v1alpha1.ClientIdentity{}, indexNamespace, r.namespacesOf); err != nil {
+		return fmt.Errorf("index identities by namespace: %w", err)
+	}
+	for _, dependent := range []client.Object{
+		&certificatesv1.CertificateSigningRequest{}, &rbacv1.RoleBinding{}, &rbacv1.ClusterRoleBinding{}, newSecretMetadata(),
+	} {
+		if err := indexer.IndexField(ctx, dependent, indexOwner, ownerIndex); err != nil {
+			return fmt.Errorf("index %T by owner: %w", dependent, err)
+		}
+	}
+	return nil
+}
+
+// ownerIndex returns the UID of the ClientIdentity that controls an object, or that it is an orphan.
+func ownerIndex(object client.Object) []string {
+	controller := metav1.GetControllerOf(object)
+	switch {
+	case controller == nil:
+		return []string{orphanOf(object.GetLabels()[v1alpha1.IdentityLabel])}
+	case isIdentity(controller):
+		return []string{string(controller.UID)}
+	}
+	return nil
+}
+
+func isIdentity(owner *metav1.OwnerReference) bool {
+	return owner.Kind == "ClientIdentity" && owner.APIVersion == v1alpha1.GroupVersion.String()
+}
+
+// ownerRequests asks for a pass over the identity that an object belongs to, by owner and by label: somebody
+// may have taken one of them off.
+func ownerRequests(_ context.Context, object client.Object) []reconcile.Request {
+	var requests []reconcile.Request
+	name := object.GetLabels()[v1alpha1.IdentityLabel]
+	if name != "" {
+		requests = append(requests, requestFor(name))
+	}
+	if owner := metav1.GetControllerOf(object); owner != nil && isIdentity(owner) && owner.Name != name {
+		requests = append(requests, requestFor(owner.Name))
+	}
+	return requests
+}
+
+func requestFor(name string) reconcile.Request {
+	return reconcile.Request{NamespacedName: types.NamespacedName{Name: name}}
+}
+
+// sameUsername asks for a pass over the other identities with the same username: they may wait for it.
+func (r *Reconciler) sameUsername(ctx context.Context, object client.Object) []reconcile.Request {
+	return r.requests(ctx, object.GetName(), client.MatchingFields{indexUsername: object.(*v1alpha1.ClientIdentity).Spec.Username})
+}
+
+// namespacesOf returns the namespaces that an identity depends on.
+func (r *Reconciler) namespacesOf(object client.Object) []string {
+	identity := object.(*v1alpha1.ClientIdentity)
+	names := []string{identity.Spec.Secret.Namespace}
+	if names[0] == "" {
+		names[0] = r.Options.DefaultSecretNamespace
+	}
+	for i := range identity.Spec.RoleBindings {
+		if b := &identity.Spec.RoleBindings[i]; b.NamespaceSelector != nil {
+			names = append(names, anyNamespace)
+		} else {
+			names = append(names, b.Namespace)
+		}
+	}
+	return names
+}
+
+// namespaceRequests asks for a pass over the identities that depend on a namespace.
+func (r *Reconciler) namespaceRequests(ctx context.Context, namespace client.Object) []reconcile.Request {
+	return append(r.requests(ctx, "", client.MatchingFields{indexNamespace: namespace.GetName()}),
+		r.requests(ctx, "", client.MatchingFields{indexNamespace: anyNamespace})...)
+}
+
+// namespaceChanged lets through what may change where bindings and Secrets can stand: a namespace that comes,
+// goes, begins to go, or changes its labels.
+func namespaceChanged() predicate.Predicate {
+	going := predicate.NewPredicateFuncs(func(o client.Object) bool { return o.GetDeletionTimestamp() != nil })
+	return predicate.Or(predicate.LabelChangedPredicate{}, going)
+}
+
+// clusterFacts lets through the ConfigMaps that say what this cluster is.
+func clusterFacts() predicate.Predicate {
+	return predicate.NewPredicateFuncs(func(o client.Object) bool {
+		key := client.ObjectKeyFromObject(o)
+		return key == cluster.ClusterInfo || key == cluster.RootCA
+	})
+}
+
+// allRequests asks for a pass over every identity.
+func (r *Reconciler) allRequests(ctx context.Context, _ client.Object) []reconcile.Request {
+	return r.requests(ctx, "")
+}
+
+func (r *Reconciler) requests(ctx context.Context, except string, options ...client.ListOption) []reconcile.Request {
+	var list v1alpha1.ClientIdentityList
+	// The cache answers; it has no reason to fail once it is synced.
+	if err := r.List(ctx, &list, append(options, client.DisableReadYourWritesConsistency)...); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "list identities")
+		return nil
+	}
+	var requests []reconcile.Request
+	for i := range list.Items {
+		if list.Items[i].Name != except {
+			requests = append(requests, requestFor(list.Items[i].Name))
+		}
+	}
+	return requests
+}

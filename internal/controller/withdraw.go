@@ -1,0 +1,81 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/access"
+)
+
+// accessEnd returns why the identity has no access, or "". A deletion timestamp is one of the reasons:
+// repairing dependents would fight the garbage collector in a foreground deletion, and somebody else's
+// finalizer would keep the access alive.
+func (p *pass) accessEnd() (reason, message string) {
+	spec := &p.identity.Spec
+	switch {
+	case p.identity.DeletionTimestamp != nil:
+		return v1alpha1.ReasonDeleting, "the identity is being deleted"
+	case spec.State == v1alpha1.StateWithdrawn:
+		return v1alpha1.ReasonWithdrawnByState, "spec.state is Withdrawn"
+	case spec.AccessUntil != nil && !p.now.Before(spec.AccessUntil.Time):
+		return v1alpha1.ReasonAccessEnded, fmt.Sprintf("spec.accessUntil (%s) has passed", stamp(spec.AccessUntil.Time))
+	case spec.AccessUntil != nil:
+		p.wakeAt(spec.AccessUntil.Time)
+	}
+	return "", ""
+}
+
+// withdraw takes the access away: bindings first, then the Secret and open requests. It says whether
+// nothing is left.
+func (p *pass) withdraw(ctx context.Context) (bool, error) {
+	observed, err := p.observeBindings(ctx, nil)
+	if err != nil {
+		return false, err
+	}
+	w := bindingWriter{pass: p, observed: observed, plan: access.Diff(nil, observed.all())}
+	w.apply(ctx)
+	p.status.BoundBindings = 0
+	bindingProblem := w.problem(nil)
+	if err := p.withdrawSecret(ctx); err != nil {
+		return false, err
+	}
+	p.pending.forget(p.identity.Name)
+	if err := p.closeStrays(ctx); err != nil {
+		return false, err
+	}
+	p.status.Certificate, p.status.Issuance, p.status.Server = nil, nil, nil
+	if bindingProblem != nil {
+		return false, bindingProblem
+	}
+	// Done is what is seen to be gone: the watch brings the next pass.
+	return w.plan.Gone(), nil
+}
+
+// withdrawSecret deletes the published Secret, also where somebody took our labels off it.
+func (p *pass) withdrawSecret(ctx context.Context) error {
+	if p.status.SecretRef != nil {
+		live, err := p.liveSecret(ctx)
+		if err != nil {
+			return err
+		}
+		if live != nil {
+			if err := p.deleteSecret(ctx, live); err != nil {
+				return err
+			}
+		}
+		p.status.SecretRef = nil
+	}
+	return p.removeStraySecrets(ctx)
+}
+
+// timeOf returns the time in t, or nil.
+func timeOf(t *metav1.Time) *time.Time {
+	if t == nil {
+		return nil
+	}
+	return &t.Time
+}

@@ -1,0 +1,178 @@
+package manager
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net/http"
+	"os"
+
+	certificatesv1 "k8s.io/api/certificates/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/cluster"
+	"github.com/clientidentity/operator/internal/controller"
+	"github.com/clientidentity/operator/internal/kubeconfig"
+)
+
+// name is the operator's name: of its lease and as the reporter of events.
+const name = "client-identity-operator"
+
+// The lease and the events of the leader election live in the operator's own namespace.
+// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,namespace=client-identity-system,verbs=create
+// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,resourceNames=client-identity-operator,namespace=client-identity-system,verbs=get;update
+// +kubebuilder:rbac:groups="",resources=events,namespace=client-identity-system,verbs=create;patch
+
+// Clients of the metrics are authenticated and authorized by the API server.
+// +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
+// +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
+
+// Scheme returns the scheme with all types that the operator reads or writes.
+func Scheme() *runtime.Scheme {
+	scheme := runtime.NewScheme()
+	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
+	utilruntime.Must(v1alpha1.AddToScheme(scheme))
+	return scheme
+}
+
+// New returns a manager that runs the operator over a connection to the API server.
+func New(ctx context.Context, connection *rest.Config, options Options) (ctrl.Manager, error) {
+	if err := options.Validate(); err != nil {
+		return nil, err
+	}
+	// API Priority and Fairness is the throttle.
+	connection = rest.CopyConfig(connection)
+	connection.QPS = -1
+	scheme := Scheme()
+	mgr, err := ctrl.NewManager(connection, ctrl.Options{
+		Scheme:                        scheme,
+		Cache:                         cacheOptions(options),
+		Client:                        client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: ptr.To(true)}},
+		Metrics:                       metricsOptions(options),
+		HealthProbeBindAddress:        options.HealthProbeBindAddress,
+		LeaderElection:                options.LeaderElect,
+		LeaderElectionID:              name,
+		LeaderElectionNamespace:       options.LeaderElectionNamespace,
+		LeaderElectionReleaseOnCancel: true,
+		// Several managers run in one process in tests.
+		Controller: config.Controller{SkipNameValidation: ptr.To(true)},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("set up the manager: %w", err)
+	}
+	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return nil, fmt.Errorf("set up /healthz: %w", err)
+	}
+	if err := mgr.AddReadyzCheck("caches", cachesSynced(mgr)); err != nil {
+		return nil, fmt.Errorf("set up /readyz: %w", err)
+	}
+	return mgr, addController(ctx, mgr, connection, options)
+}
+
+func addController(ctx context.Context, mgr ctrl.Manager, connection *rest.Config, options Options) error {
+	live, err := client.New(connection, client.Options{Scheme: mgr.GetScheme(), HTTPClient: mgr.GetHTTPClient(), Mapper: mgr.GetRESTMapper()})
+	if err != nil {
+		return fmt.Errorf("set up the uncached client: %w", err)
+	}
+	facts := &cluster.Facts{
+		Reader:     mgr.GetCache(),
+		Server:     options.KubeconfigServer,
+		Connection: connection,
+		InCluster:  options.InCluster,
+	}
+	if options.KubeconfigCAFile != "" {
+		if facts.CA, err = os.ReadFile(options.KubeconfigCAFile); err != nil {
+			return fmt.Errorf("--kubeconfig-certificate-authority: %w", err)
+		}
+		if err := kubeconfig.ValidateCA(facts.CA); err != nil {
+			return fmt.Errorf("--kubeconfig-certificate-authority %q: %w", options.KubeconfigCAFile, err)
+		}
+	}
+	if options.Clock == nil {
+		options.Clock = clock.RealClock{}
+	}
+	reconciler := &controller.Reconciler{
+		Client:  mgr.GetClient(),
+		Live:    live,
+		Prover:  controller.NewProver(connection),
+		Cluster: facts,
+		Events:  mgr.GetEventRecorder(name),
+		Clock:   options.Clock,
+		Options: controller.Options{
+			SecretNamespaces:       options.SecretNamespaces,
+			DefaultSecretNamespace: options.DefaultSecretNamespace,
+			ClusterName:            options.ClusterName,
+			MaxTTL:                 options.MaxTTL,
+		},
+	}
+	if err := reconciler.SetupWithManager(ctx, mgr, options.ConcurrentReconciles); err != nil {
+		return fmt.Errorf("set up the controller: %w", err)
+	}
+	return nil
+}
+
+// cacheOptions keeps in memory only what is ours: labelled objects, Secrets (whose metadata alone is
+// watched) in the namespaces that we publish in, and the ConfigMaps that say what this cluster is.
+func cacheOptions(options Options) cache.Options {
+	ours := labels.SelectorFromSet(labels.Set{v1alpha1.ManagedByLabel: v1alpha1.ManagedByValue})
+	secretNamespaces := map[string]cache.Config{}
+	for _, namespace := range options.SecretNamespaces {
+		secretNamespaces[namespace] = cache.Config{}
+	}
+	named := func(name string) cache.Config {
+		return cache.Config{FieldSelector: fields.OneTermEqualSelector("metadata.name", name)}
+	}
+	return cache.Options{
+		DefaultTransform: cache.TransformStripManagedFields(),
+		ByObject: map[client.Object]cache.ByObject{
+			&certificatesv1.CertificateSigningRequest{}: {Label: ours},
+			&rbacv1.RoleBinding{}:                       {Label: ours},
+			&rbacv1.ClusterRoleBinding{}:                {Label: ours},
+			&corev1.Secret{}:                            {Label: ours, Namespaces: secretNamespaces},
+			&corev1.ConfigMap{}: {Namespaces: map[string]cache.Config{
+				cluster.ClusterInfo.Namespace: named(cluster.ClusterInfo.Name),
+				cluster.RootCA.Namespace:      named(cluster.RootCA.Name),
+			}},
+		},
+	}
+}
+
+func metricsOptions(options Options) metricsserver.Options {
+	metrics := metricsserver.Options{BindAddress: options.MetricsBindAddress, SecureServing: options.MetricsSecure}
+	if options.MetricsSecure {
+		metrics.FilterProvider = filters.WithAuthenticationAndAuthorization
+		// HTTP/2 is off: CVE-2023-44487 and CVE-2023-39325 (rapid reset) are not worth a protocol that scrapers do not need.
+		metrics.TLSOpts = []func(*tls.Config){func(c *tls.Config) {
+			c.NextProtos = []string{"http/1.1"}
+			c.MinVersion = tls.VersionTLS12
+		}}
+	}
+	return metrics
+}
+
+// cachesSynced says that the operator has seen the cluster.
+func cachesSynced(mgr ctrl.Manager) healthz.Checker {
+	return func(request *http.Request) error {
+		if !mgr.GetCache().WaitForCacheSync(request.Context()) {
+			return fmt.Errorf("the caches have not been filled yet")
+		}
+		return nil
+	}
+}

@@ -1,0 +1,18 @@
+//go:build !linux
+
+package controlplane
+
+import (
+	"path/filepath"
+	"syscall"
+)
+
+// childAttributes keep the terminal's Ctrl-C from a process.
+func childAttributes() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true}
+}
+
+// binary returns the path to start a component by.
+func (cp *ControlPlane) binary(c Component) (string, error) {
+	return filepath.Join(cp.binDir, string(c)), nil
+}

@@ -1,0 +1,135 @@
+package controlplane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Component is one process of the control plane.
+type Component string
+
+// The components. Their names are those of the binaries.
+const (
+	Etcd              Component = "etcd"
+	APIServer         Component = "kube-apiserver"
+	ControllerManager Component = "kube-controller-manager"
+)
+
+const (
+	startTimeout = 60 * time.Second // until it answers; then the start has failed
+	stopTimeout  = 20 * time.Second // after SIGTERM; then SIGKILL
+	logTailLines = 30
+)
+
+// runner is a process that can be started again after it was stopped. Start returns once it is healthy or has failed.
+// Both are no-ops where there is nothing to do.
+type runner interface {
+	Start() error
+	Stop() error
+}
+
+// StartComponent starts a stopped component with the ports, data and keys it had, and waits until it is ready.
+func (cp *ControlPlane) StartComponent(ctx context.Context, c Component) error {
+	cp.mu.Lock()
+	defer cp.mu.Unlock()
+	return cp.startComponent(ctx, c)
+}
+
+// StopComponent stops a component. The others go on without it.
+func (cp *ControlPlane) StopComponent(c Component) error {
+	cp.mu.Lock()
+	defer cp.mu.Unlock()
+	return cp.stopComponent(c)
+}
+
+// RestartComponent stops and starts a component, with the ports, data and keys it had: clients reconnect by themselves.
+func (cp *ControlPlane) RestartComponent(ctx context.Context, c Component) error {
+	cp.mu.Lock()
+	defer cp.mu.Unlock()
+	if err := cp.stopComponent(c); err != nil {
+		return err
+	}
+	return cp.startComponent(ctx, c)
+}
+
+func (cp *ControlPlane) startComponent(ctx context.Context, c Component) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("starting %s: %w", c, err)
+	}
+	run, known := cp.runners[c]
+	switch {
+	case cp.stopped:
+		return fmt.Errorf("starting %s: the control plane is stopped", c)
+	case !known:
+		return fmt.Errorf("unknown component %q", c)
+	case cp.running[c]:
+		return nil
+	}
+	began := time.Now()
+	cp.running[c] = true // also when the start fails: a process that hangs has to be stopped
+	err := cp.thread.do(run.Start)
+	if err == nil {
+		err = cp.waitUntilServing(ctx, c)
+	}
+	if err != nil {
+		return errors.Join(
+			fmt.Errorf("%s did not start: %w\n%s", c, err, logTail(cp.Log(c))),
+			cp.stopComponent(c))
+	}
+	cp.progress("%s is ready after %s", c, time.Since(began).Round(time.Millisecond))
+	return nil
+}
+
+// waitUntilServing waits until the API server is ready, if the component matters to it and it runs.
+func (cp *ControlPlane) waitUntilServing(ctx context.Context, c Component) error {
+	if c == ControllerManager || !cp.running[APIServer] || !cp.running[Etcd] {
+		return nil
+	}
+	return cp.waitForAPIServer(ctx)
+}
+
+func (cp *ControlPlane) stopComponent(c Component) error {
+	if !cp.running[c] {
+		return nil
+	}
+	if err := cp.runners[c].Stop(); err != nil {
+		// It outlived SIGTERM and was killed: the second call waits for the end of that.
+		cp.progress("%s: %v", c, err)
+		if err := cp.runners[c].Stop(); err != nil {
+			return fmt.Errorf("%s did not stop: %w", c, err)
+		}
+	}
+	cp.running[c] = false
+	cp.progress("%s is stopped", c)
+	return nil
+}
+
+// openLog opens a component's log for appending. The process writes to the file itself, not through this program.
+func (cp *ControlPlane) openLog(c Component) (*os.File, error) {
+	if err := os.MkdirAll(filepath.Dir(cp.Log(c)), 0o700); err != nil {
+		return nil, err
+	}
+	file, err := os.OpenFile(cp.Log(c), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err == nil {
+		cp.logs[c] = file
+	}
+	return file, err
+}
+
+// logTail returns the last lines of a log, for an error message.
+func logTail(path string) string {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Sprintf("its log cannot be read: %v", err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(content)), "\n")
+	if len(lines) > logTailLines {
+		lines = lines[len(lines)-logTailLines:]
+	}
+	return fmt.Sprintf("end of its log %s:\n%s", path, strings.Join(lines, "\n"))
+}
