@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -46,11 +47,12 @@ func (cp *ControlPlane) newControllerManager(port int) (*controllerManager, erro
 	}
 	roots := x509.NewCertPool()
 	roots.AddCert(cp.serverCA.Certificate())
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true}
 	return &controllerManager{
 		path:   filepath.Join(cp.binDir, string(ControllerManager)),
 		args:   cp.controllerManagerArgs(kubeconfig, port),
 		log:    log,
-		health: &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true}},
+		health: &http.Client{Transport: transport, Timeout: time.Second},
 		url:    "https://" + net.JoinHostPort(loopback, strconv.Itoa(port)) + "/healthz",
 	}, nil
 }
@@ -65,7 +67,7 @@ func (cp *ControlPlane) controllerManagerArgs(kubeconfig string, port int) []str
 	file := func(name string) string { return filepath.Join(cp.pki(), name) }
 	args := []string{
 		"--kubeconfig=" + kubeconfig,
-		"--controllers=" + strings.Join(append(DefaultControllers[:len(DefaultControllers):len(DefaultControllers)], cp.options.Controllers...), ","),
+		"--controllers=" + strings.Join(slices.Concat(DefaultControllers, cp.options.Controllers), ","),
 		"--use-service-account-credentials=false",
 		"--leader-elect=false",
 		"--kube-api-qps=" + orDefault(cp.options.SignerQPS, 1000),

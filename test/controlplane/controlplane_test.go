@@ -2,30 +2,25 @@ package controlplane_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/pem"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	. "github.com/onsi/gomega"
 	authenticationv1 "k8s.io/api/authentication/v1"
-	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/clientidentity/operator/test/controlplane"
 )
@@ -36,6 +31,11 @@ const (
 )
 
 var ctx = context.Background()
+
+func TestMain(m *testing.M) {
+	log.SetLogger(logr.Discard()) // else controller-runtime complains that nobody did
+	os.Exit(m.Run())
+}
 
 // TestControlPlane runs its parts in order on one control plane: each finds what the earlier ones left.
 func TestControlPlane(t *testing.T) {
@@ -136,7 +136,8 @@ func testKubectl(t *testing.T, cp *controlplane.ControlPlane) {
 func testTokens(t *testing.T, cp *controlplane.ControlPlane) {
 	g := NewWithT(t)
 	clients := kubernetes.NewForConfigOrDie(cp.Config())
-	token, err := clients.CoreV1().ServiceAccounts("default").CreateToken(ctx, "default", &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
+	token, err := clients.CoreV1().ServiceAccounts("default").
+		CreateToken(ctx, "default", &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
 	g.Expect(err).NotTo(HaveOccurred())
 	config := rest.AnonymousClientConfig(cp.Config())
 	config.BearerToken = token.Status.Token
@@ -155,8 +156,8 @@ func testClusterInfo(t *testing.T, cp *controlplane.ControlPlane) {
 	g := NewWithT(t)
 	g.Expect(cp.PublishClusterInfo(ctx)).To(Succeed())
 	g.Expect(cp.PublishClusterInfo(ctx)).To(Succeed(), "a second time")
-	info := &corev1.ConfigMap{}
-	g.Expect(newClient(g, cp.Config()).Get(ctx, client.ObjectKey{Namespace: "kube-public", Name: "cluster-info"}, info)).To(Succeed())
+	info, key := &corev1.ConfigMap{}, client.ObjectKey{Namespace: "kube-public", Name: "cluster-info"}
+	g.Expect(newClient(g, cp.Config()).Get(ctx, key, info)).To(Succeed())
 	g.Expect(info.Data["kubeconfig"]).To(And(ContainSubstring(cp.URL()), ContainSubstring("certificate-authority-data")))
 }
 
@@ -198,8 +199,11 @@ func testRestart(t *testing.T, cp *controlplane.ControlPlane, component controlp
 	g.Expect(processesOf(g, cp.Dir())).To(HaveLen(3))
 
 	g.Expect(cp.URL()).To(Equal(url))
-	g.Eventually(func() error { return c.Get(ctx, client.ObjectKeyFromObject(marker), marker) }, bound, cadence).Should(Succeed())
-	g.Expect(whoami(signedUser(g, cp, "after-"+string(component), "team-a", time.Hour))).To(HaveField("Groups", ContainElement("team-a")))
+	g.Eventually(func() error {
+		return c.Get(ctx, client.ObjectKeyFromObject(marker), marker)
+	}, bound, cadence).Should(Succeed())
+	config := signedUser(g, cp, "after-"+string(component), "team-a", time.Hour)
+	g.Expect(whoami(config)).To(HaveField("Groups", ContainElement("team-a")))
 }
 
 func testRotation(t *testing.T, cp *controlplane.ControlPlane) {
@@ -235,76 +239,4 @@ func testStop(t *testing.T, cp *controlplane.ControlPlane) {
 	g.Expect(cp.Dir()).NotTo(BeAnExistingFile())
 	g.Expect(cp.Stop()).To(Succeed(), "a second time")
 	g.Expect(cp.StartComponent(ctx, controlplane.Etcd)).To(MatchError(ContainSubstring("is stopped")))
-}
-
-// signedUser asks for a client certificate as anybody would, approves it, and returns the configuration once the
-// controller manager has signed it.
-func signedUser(g *WithT, cp *controlplane.ControlPlane, user, group string, lifetime time.Duration) *rest.Config {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	g.Expect(err).NotTo(HaveOccurred())
-	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{
-		Subject: pkix.Name{CommonName: user, Organization: []string{group}},
-	}, key)
-	g.Expect(err).NotTo(HaveOccurred())
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	g.Expect(err).NotTo(HaveOccurred())
-
-	requests := kubernetes.NewForConfigOrDie(cp.Config()).CertificatesV1().CertificateSigningRequests()
-	csr, err := requests.Create(ctx, &certificatesv1.CertificateSigningRequest{
-		ObjectMeta: metav1.ObjectMeta{GenerateName: user + "-"},
-		Spec: certificatesv1.CertificateSigningRequestSpec{
-			Request:           pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}),
-			SignerName:        certificatesv1.KubeAPIServerClientSignerName,
-			ExpirationSeconds: ptr.To(int32(lifetime.Seconds())),
-			Usages:            []certificatesv1.KeyUsage{certificatesv1.UsageClientAuth},
-		},
-	}, metav1.CreateOptions{})
-	g.Expect(err).NotTo(HaveOccurred())
-	csr.Status.Conditions = append(csr.Status.Conditions, certificatesv1.CertificateSigningRequestCondition{
-		Type: certificatesv1.CertificateApproved, Status: corev1.ConditionTrue, Reason: "Test",
-	})
-	_, err = requests.UpdateApproval(ctx, csr.Name, csr, metav1.UpdateOptions{})
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Eventually(func() ([]byte, error) {
-		csr, err = requests.Get(ctx, csr.Name, metav1.GetOptions{})
-		return csr.Status.Certificate, err
-	}, bound, cadence).ShouldNot(BeEmpty())
-
-	config := rest.AnonymousClientConfig(cp.Config())
-	config.CertData = csr.Status.Certificate
-	config.KeyData = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})
-	return config
-}
-
-func whoami(config *rest.Config) (authenticationv1.UserInfo, error) {
-	clients, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		return authenticationv1.UserInfo{}, err
-	}
-	review, err := clients.AuthenticationV1().SelfSubjectReviews().Create(ctx, &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})
-	if err != nil {
-		return authenticationv1.UserInfo{}, err
-	}
-	return review.Status.UserInfo, nil
-}
-
-func newClient(g *WithT, config *rest.Config) client.Client {
-	c, err := client.New(config, client.Options{})
-	g.Expect(err).NotTo(HaveOccurred())
-	return c
-}
-
-// processesOf returns the names of the processes with the directory on their command line.
-func processesOf(g *WithT, dir string) []string {
-	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
-	g.Expect(err).NotTo(HaveOccurred())
-	var names []string
-	for _, file := range files {
-		line, err := os.ReadFile(file)
-		if err == nil && strings.Contains(string(line), dir) {
-			name, _, _ := strings.Cut(string(line), "\x00")
-			names = append(names, filepath.Base(name))
-		}
-	}
-	return names
 }

@@ -17,13 +17,17 @@ const (
 	collectionRound   = 2 * time.Second
 )
 
-// WaitForGarbageCollection waits until the garbage collector knows a kind: it learns of a new CRD up to 20 s late. It
+// WaitForGarbageCollection waits until the garbage collector knows a kind: it learns of a new CRD up to 30 s late. It
 // makes cluster-scoped owners by newOwner, which nothing else may act upon, each with a dependent ConfigMap in
 // namespace default, and deletes them, until a dependent goes at once. It leaves neither behind.
-func (cp *ControlPlane) WaitForGarbageCollection(ctx context.Context, c client.Client, newOwner func(name string) client.Object) error {
+//
+// A restart of the controller manager after the CRD is established shortens the wait to about 2 s.
+func (cp *ControlPlane) WaitForGarbageCollection(
+	ctx context.Context, c client.Client, newOwner func(name string) client.Object,
+) error {
 	ctx, cancel := context.WithTimeout(ctx, collectionTimeout)
 	defer cancel()
-	var last error
+	last := ctx.Err()
 	for ctx.Err() == nil {
 		name := "gc-probe-" + rand.String(8)
 		dependent, err := collectable(ctx, c, newOwner(name))

@@ -64,7 +64,7 @@ func (cp *ControlPlane) newEtcd(port int) (*envtest.Etcd, error) {
 		Path:         path,
 		DataDir:      dataDir,
 		StartTimeout: startTimeout,
-		StopTimeout:  stopTimeout,
+		StopTimeout:  etcdStopTimeout,
 		Out:          log,
 		Err:          log,
 	}, nil
@@ -102,6 +102,8 @@ func (cp *ControlPlane) configureAPIServer(args *envtest.Arguments) error {
 	args.Set("enable-admission-plugins", "OwnerReferencesPermissionEnforcement")
 	// envtest turns the ServiceAccount plugin off because nobody makes the default service accounts. Here somebody does.
 	args.Disable("disable-admission-plugins")
+	// Without it, open watches keep a stopping API server alive for a minute.
+	args.Set("shutdown-watch-termination-grace-period", "1s")
 	if cp.AuditLog() != "" {
 		policy := filepath.Join(cp.dir, "audit-policy.yaml")
 		if err := writeFile(policy, cp.options.AuditPolicy); err != nil {

@@ -1,0 +1,167 @@
+package integration
+
+import (
+	"slices"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	gomegatypes "github.com/onsi/gomega/types"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/clientidentity/operator/api/v1alpha1"
+)
+
+// create creates objects and deletes them after the spec.
+func create(objects ...client.Object) {
+	GinkgoHelper()
+	for _, object := range objects {
+		Expect(admin.Create(ctx, object)).To(Succeed())
+		DeferCleanup(func() {
+			Expect(client.IgnoreNotFound(admin.Delete(ctx, object))).To(Succeed())
+			if identity, ok := object.(*v1alpha1.ClientIdentity); ok {
+				Eventually(func() bool {
+					return apierrors.IsNotFound(admin.Get(ctx, client.ObjectKeyFromObject(identity), &v1alpha1.ClientIdentity{}))
+				}).Should(BeTrue())
+			}
+		})
+	}
+}
+
+// createNamespace creates a namespace with a unique name and returns the name.
+func createNamespace(base string, labels map[string]string) string {
+	GinkgoHelper()
+	name := uniqueName(base)
+	create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}})
+	return name
+}
+
+// get returns the identity as it is now.
+func get(name string) *v1alpha1.ClientIdentity {
+	GinkgoHelper()
+	identity := &v1alpha1.ClientIdentity{}
+	Expect(admin.Get(ctx, client.ObjectKey{Name: name}, identity)).To(Succeed())
+	return identity
+}
+
+// update changes an identity, trying again where somebody else changed it meanwhile.
+func update(name string, change func(*v1alpha1.ClientIdentity)) {
+	GinkgoHelper()
+	Eventually(func(g Gomega) {
+		identity := get(name)
+		change(identity)
+		g.Expect(admin.Update(ctx, identity)).To(Succeed())
+	}).Should(Succeed())
+}
+
+// haveCondition matches an identity whose condition has that status and reason, for its current generation.
+func haveCondition(conditionType string, status metav1.ConditionStatus, reason string) gomegatypes.GomegaMatcher {
+	return WithTransform(func(identity *v1alpha1.ClientIdentity) bool {
+		c := meta.FindStatusCondition(identity.Status.Conditions, conditionType)
+		return c != nil && c.Status == status && c.Reason == reason && identity.Status.ObservedGeneration == identity.Generation
+	}, BeTrue())
+}
+
+// message returns the message of a condition, or "".
+func message(identity *v1alpha1.ClientIdentity, conditionType string) string {
+	if c := meta.FindStatusCondition(identity.Status.Conditions, conditionType); c != nil {
+		return c.Message
+	}
+	return ""
+}
+
+// eventuallyReady waits until the identity is ready and returns it.
+func eventuallyReady(name string) *v1alpha1.ClientIdentity {
+	GinkgoHelper()
+	var identity *v1alpha1.ClientIdentity
+	Eventually(func() *v1alpha1.ClientIdentity {
+		identity = get(name)
+		return identity
+	}).Should(haveCondition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady))
+	return identity
+}
+
+// publishedSecret returns the Secret that the identity's status names.
+func publishedSecret(identity *v1alpha1.ClientIdentity) *corev1.Secret {
+	GinkgoHelper()
+	ref := identity.Status.SecretRef
+	Expect(ref).NotTo(BeNil(), "status.secretRef")
+	secret := &corev1.Secret{}
+	Expect(admin.Get(ctx, client.ObjectKey{Namespace: ref.Namespace, Name: ref.Name}, secret)).To(Succeed())
+	return secret
+}
+
+// holder returns a connection as the holder of the published kubeconfig.
+func holder(identity *v1alpha1.ClientIdentity) *rest.Config {
+	GinkgoHelper()
+	config, err := clientcmd.RESTConfigFromKubeConfig(publishedSecret(identity).Data[identity.Spec.Secret.KubeconfigKey])
+	Expect(err).NotTo(HaveOccurred(), "the published kubeconfig")
+	return config
+}
+
+// whoAmI returns whom the API server takes the holder of a connection for.
+func whoAmI(config *rest.Config) (authenticationv1.UserInfo, error) {
+	GinkgoHelper()
+	clients, err := kubernetes.NewForConfig(config)
+	Expect(err).NotTo(HaveOccurred())
+	review, err := clients.AuthenticationV1().SelfSubjectReviews().Create(ctx, &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})
+	if err != nil {
+		return authenticationv1.UserInfo{}, err
+	}
+	return review.Status.UserInfo, nil
+}
+
+// expectUser checks that the published kubeconfig authenticates as exactly the user and groups of the spec, besides the
+// group that every authenticated user has.
+func expectUser(identity *v1alpha1.ClientIdentity, moreGroups ...string) {
+	GinkgoHelper()
+	user, err := whoAmI(holder(identity))
+	Expect(err).NotTo(HaveOccurred())
+	Expect(user.Username).To(Equal(identity.Spec.Username))
+	want := slices.Concat(identity.Spec.Groups, moreGroups, []string{"system:authenticated"})
+	Expect(user.Groups).To(ConsistOf(want))
+}
+
+// may says whether the holder of a connection may do something.
+func may(config *rest.Config, verb, group, resource, namespace string) bool {
+	GinkgoHelper()
+	clients, err := kubernetes.NewForConfig(config)
+	Expect(err).NotTo(HaveOccurred())
+	review, err := clients.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &authorizationv1.SelfSubjectAccessReview{
+		Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &authorizationv1.ResourceAttributes{
+			Verb: verb, Group: group, Resource: resource, Namespace: namespace,
+		}},
+	}, metav1.CreateOptions{})
+	Expect(err).NotTo(HaveOccurred())
+	return review.Status.Allowed
+}
+
+// requestRenewal sets the annotation that asks for a new certificate.
+func requestRenewal(name string) {
+	GinkgoHelper()
+	update(name, func(identity *v1alpha1.ClientIdentity) {
+		metav1.SetMetaDataAnnotation(&identity.ObjectMeta, v1alpha1.RenewRequestedAtAnnotation, time.Now().Format(time.RFC3339Nano))
+	})
+}
+
+// eventuallyRenewed waits until another certificate than that of before is published, and returns the identity.
+func eventuallyRenewed(before *v1alpha1.ClientIdentity) *v1alpha1.ClientIdentity {
+	GinkgoHelper()
+	Eventually(func() string {
+		c := get(before.Name).Status.Certificate
+		if c == nil {
+			return before.Status.Certificate.Fingerprint
+		}
+		return c.Fingerprint
+	}).ShouldNot(Equal(before.Status.Certificate.Fingerprint))
+	return eventuallyReady(before.Name)
+}
