@@ -25,10 +25,13 @@ type Issued struct {
 }
 
 // ParseIssued reads a chain as signers return it, leaf first (RFC 8446, 4.4.2): 1 to 16 CERTIFICATE
-// blocks of one certificate each, in at most 64 KiB. Other blocks, headers and other text are refused,
-// though Kubernetes lets signers put text around the blocks: pem.Decode takes a damaged block for text.
+// blocks of one certificate each, in at most 64 KiB. Text around the blocks is dropped; other blocks,
+// headers and damaged blocks are refused.
 func ParseIssued(chainPEM []byte) (*Issued, error) {
-	blocks, err := strictBlocks(chainPEM, certificateBlock, maxChainCertificates, maxChainBytes)
+	if len(chainPEM) > maxChainBytes {
+		return nil, fmt.Errorf("issued certificate: the PEM data has %d bytes: at most %d are read", len(chainPEM), maxChainBytes)
+	}
+	blocks, err := strictBlocks(explained(chainPEM), certificateBlock, maxChainCertificates, maxChainBytes)
 	if err != nil {
 		return nil, fmt.Errorf("issued certificate: %w", err)
 	}

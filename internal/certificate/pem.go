@@ -18,6 +18,21 @@ const (
 // no bound of its own, and all of it would end in etcd.
 const maxText = 512
 
+// explained returns PEM data without the explanatory text around its blocks, which RFC 7468 (5.2) and the
+// CertificateSigningRequest API let signers put there.
+func explained(data []byte) []byte {
+	var blocks []byte
+	inside := false
+	for line := range bytes.Lines(data) {
+		inside = inside || bytes.HasPrefix(line, []byte("-----BEGIN "))
+		if inside {
+			blocks = append(blocks, line...)
+		}
+		inside = inside && !bytes.HasPrefix(line, []byte("-----END "))
+	}
+	return blocks
+}
+
 // strictBlocks takes PEM data and returns the content of its blocks, of which there are one to maxBlocks,
 // all with the label given and without headers, in at most maxBytes of data. Nothing but white space may
 // stand around them. pem.Decode alone skips whatever it does not understand, so that a damaged block

@@ -34,7 +34,7 @@ func (p *pass) bind(ctx context.Context) error {
 	}
 	w := bindingWriter{pass: p, observed: observed, plan: access.Diff(desired.Bindings, observed.all())}
 	w.apply(ctx)
-	p.status.BoundBindings = int32(w.plan.Bound) //nolint:gosec // a few thousand at most
+	p.status.BoundBindings = int32(w.plan.Bound)
 	return w.problem(desired.Missing)
 }
 

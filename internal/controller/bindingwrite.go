@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 
@@ -65,7 +66,7 @@ func (w *bindingWriter) note(key access.Key, err error) bool {
 	switch {
 	case err == nil:
 		return true
-	case err == errTaken:
+	case errors.Is(err, errTaken):
 	case apierrors.IsForbidden(err), apierrors.IsInvalid(err):
 		w.refused = append(w.refused, refusal{key, err})
 	case apierrors.IsConflict(err):
@@ -77,7 +78,7 @@ func (w *bindingWriter) note(key access.Key, err error) bool {
 }
 
 // errTaken says that the plan has a conflict or a wait more.
-var errTaken = fmt.Errorf("name is taken")
+var errTaken = errors.New("name is taken")
 
 func (w *bindingWriter) create(ctx context.Context, want access.Binding) error {
 	err := w.Create(ctx, w.wanted(want))

@@ -12,11 +12,10 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/rand"
+	"k8s.io/klog/v2"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
-
-	"k8s.io/klog/v2"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/certificate"
@@ -54,7 +53,7 @@ func (p *pass) submit(ctx context.Context, request *pendingRequest) error {
 		Spec: certificatesv1.CertificateSigningRequestSpec{
 			Request:           request.request,
 			SignerName:        request.signerName,
-			ExpirationSeconds: ptr.To(int32(request.requestedTTL / time.Second)), //nolint:gosec // RequestTTL bounds it by the API's int32
+			ExpirationSeconds: ptr.To(int32(request.requestedTTL / time.Second)),
 			Usages:            usages,
 		},
 	}

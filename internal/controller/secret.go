@@ -114,8 +114,8 @@ func (p *pass) check(secret *corev1.Secret) (*credential, string) {
 }
 
 func samePublicKey(key crypto.PublicKey, c *x509.Certificate) bool {
-	comparable, ok := key.(interface{ Equal(crypto.PublicKey) bool })
-	return ok && comparable.Equal(c.PublicKey)
+	public, ok := key.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && public.Equal(c.PublicKey)
 }
 
 // confirm makes sure that another certificate is really needed, and reads the published credential: what the

@@ -89,12 +89,12 @@ func (r *Reconciler) index(ctx context.Context, indexer client.FieldIndexer) err
 
 // ownerIndex returns the UID of the ClientIdentity that controls an object, or that it is an orphan.
 func ownerIndex(object client.Object) []string {
-	controller := metav1.GetControllerOf(object)
+	owner := metav1.GetControllerOf(object)
 	switch {
-	case controller == nil:
+	case owner == nil:
 		return []string{orphanOf(object.GetLabels()[v1alpha1.IdentityLabel])}
-	case isIdentity(controller):
-		return []string{string(controller.UID)}
+	case isIdentity(owner):
+		return []string{string(owner.UID)}
 	}
 	return nil
 }

@@ -57,9 +57,13 @@ func Root() (string, error) {
 }
 
 // Install installs what config/default ships, as an administrator does: kubectl apply -k. The Deployment's
-// pods never run, since the control plane has no nodes.
+// pods never run, since the control plane has no nodes. The controller manager is restarted, because its garbage
+// collector looks for new kinds of owners only every half a minute, and at its start.
 func Install(ctx context.Context, cp *controlplane.ControlPlane) error {
-	return Apply(ctx, cp, "config/default")
+	if err := Apply(ctx, cp, "config/default"); err != nil {
+		return err
+	}
+	return cp.RestartComponent(ctx, controlplane.ControllerManager)
 }
 
 // Apply applies a folder of the repository that has a kustomization.yaml.
