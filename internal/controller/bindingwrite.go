@@ -172,9 +172,9 @@ func (w *bindingWriter) problem(missing []access.Gap) error {
 	case w.err != nil:
 		return w.err
 	case len(w.plan.Conflicts) > 0:
-		return waitingProblem(v1alpha1.ReasonBindingConflict, slowLook, "%s", access.Message(w.plan.Conflicts))
+		return waitingProblem(v1alpha1.ReasonBindingConflict, w.Options.SlowLook, "%s", access.Message(w.plan.Conflicts))
 	case len(w.refused) > 0:
-		return waitingProblem(v1alpha1.ReasonBindingForbidden, slowLook,
+		return waitingProblem(v1alpha1.ReasonBindingForbidden, w.Options.SlowLook,
 			"the API server does not let the operator make the binding: %s", shorten(access.Message(w.refused)))
 	case len(missing) > 0:
 		return waitingProblem(v1alpha1.ReasonNamespaceMissing, 0, "%s", access.Message(missing))

@@ -30,8 +30,8 @@ type problem struct {
 
 func (p *problem) Error() string { return p.message }
 
-// slowLook is how often the operator looks whether something is gone that no watch of ours tells of.
-const slowLook = time.Minute
+// defaultSlowLook is the default of Options.SlowLook.
+const defaultSlowLook = time.Minute
 
 func transientProblem(reason, format string, args ...any) *problem {
 	return &problem{class: transient, reason: reason, message: fmt.Sprintf(format, args...)}

@@ -28,6 +28,9 @@ type Options struct {
 	ClusterName string
 	// MaxTTL bounds the lifetime asked of signers; zero means no bound.
 	MaxTTL time.Duration
+	// SlowLook is how often to look whether something is gone that no watch of ours tells of; zero means
+	// every minute.
+	SlowLook time.Duration
 }
 
 // Reconciler reconciles ClientIdentities.
@@ -49,6 +52,7 @@ type Reconciler struct {
 	Options Options
 
 	pending *pendingRequests
+	issuers *issuers
 }
 
 // +kubebuilder:rbac:groups=clientidentity.dev,resources=clientidentities,verbs=get;list;watch
@@ -78,6 +82,10 @@ type pass struct {
 	quiet bool
 	// capped is set where renewing the published certificate would gain no time.
 	capped bool
+	// superseded is set where the signer uses another CA by now.
+	superseded bool
+	// untrusted is when the certificate is issued again because its CA is not accepted any more; zero where it is.
+	untrusted time.Time
 }
 
 // Reconcile looks at one identity and does what is to be done now.

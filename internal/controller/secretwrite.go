@@ -59,7 +59,7 @@ func (p *pass) createSecret(ctx context.Context, want *corev1.Secret) (*corev1.S
 		return nil, fmt.Errorf("read Secret %s/%s: %w", want.Namespace, want.Name, err)
 	}
 	if !metav1.IsControlledBy(existing, p.identity) && !p.orphaned(existing) {
-		return nil, waitingProblem(v1alpha1.ReasonSecretConflict, slowLook,
+		return nil, waitingProblem(v1alpha1.ReasonSecretConflict, p.Options.SlowLook,
 			"secret \"%s/%s\" exists and is not owned by this ClientIdentity: delete it or choose another spec.secret.name", want.Namespace, want.Name)
 	}
 	return p.replaceSecret(ctx, want, existing)
@@ -73,7 +73,7 @@ func (p *pass) replaceSecret(ctx context.Context, want *corev1.Secret, seen meta
 	created := want.DeepCopy()
 	err := p.Live.Create(ctx, created)
 	if apierrors.IsAlreadyExists(err) {
-		return nil, waitingProblem(v1alpha1.ReasonSecretConflict, slowLook,
+		return nil, waitingProblem(v1alpha1.ReasonSecretConflict, p.Options.SlowLook,
 			"secret \"%s/%s\" is being deleted but still exists: remove its finalizers, so that it can be created again", want.Namespace, want.Name)
 	}
 	if err != nil {
@@ -101,12 +101,12 @@ func (p *pass) deleteSecret(ctx context.Context, seen metav1.Object) error {
 func (p *pass) secretRefused(want *corev1.Secret, err error) error {
 	switch {
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause), apierrors.IsNotFound(err):
-		return waitingProblem(v1alpha1.ReasonSecretNamespaceMissing, slowLook,
+		return waitingProblem(v1alpha1.ReasonSecretNamespaceMissing, p.Options.SlowLook,
 			"namespace %q for the Secret does not exist or is being deleted: create it, or set spec.secret.namespace", want.Namespace)
 	case apierrors.IsForbidden(err):
-		return waitingProblem(v1alpha1.ReasonSecretRejected, slowLook, "the API server does not let the operator write the Secret: %v", err)
+		return waitingProblem(v1alpha1.ReasonSecretRejected, p.Options.SlowLook, "the API server does not let the operator write the Secret: %v", err)
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err), apierrors.IsRequestEntityTooLargeError(err):
-		return waitingProblem(v1alpha1.ReasonSecretRejected, slowLook,
+		return waitingProblem(v1alpha1.ReasonSecretRejected, p.Options.SlowLook,
 			"the API server refuses secret \"%s/%s\" as invalid (%s): check spec.secret", want.Namespace, want.Name, apierrors.ReasonForError(err))
 	}
 	return fmt.Errorf("write Secret %s/%s: %w", want.Namespace, want.Name, err)

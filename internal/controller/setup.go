@@ -15,9 +15,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/cluster"
@@ -45,6 +47,16 @@ func orphanOf(identity string) string { return "orphan/" + identity }
 // reconciled at a time.
 func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, concurrent int) error {
 	r.pending = newPendingRequests()
+	everyone := make(chan event.GenericEvent, 1)
+	r.issuers = newIssuers(func() {
+		select {
+		case everyone <- event.GenericEvent{Object: &v1alpha1.ClientIdentity{}}:
+		default: // one is on its way
+		}
+	})
+	if r.Options.SlowLook == 0 {
+		r.Options.SlowLook = defaultSlowLook
+	}
 	if err := r.index(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
@@ -59,6 +71,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, con
 		Watches(&rbacv1.ClusterRoleBinding{}, toIdentity).
 		WatchesMetadata(newSecretMetadata(), toIdentity).
 		WatchesMetadata(onlyMetadata, handler.EnqueueRequestsFromMapFunc(r.namespaceRequests), builder.WithPredicates(namespaceChanged())).
+		WatchesRawSource(source.Channel(everyone, handler.EnqueueRequestsFromMapFunc(r.allRequests))).
 		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.allRequests), builder.WithPredicates(clusterFacts())).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: concurrent,

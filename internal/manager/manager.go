@@ -120,6 +120,7 @@ func addController(ctx context.Context, mgr ctrl.Manager, connection *rest.Confi
 			DefaultSecretNamespace: options.DefaultSecretNamespace,
 			ClusterName:            options.ClusterName,
 			MaxTTL:                 options.MaxTTL,
+			SlowLook:               options.SlowLook,
 		},
 	}
 	if err := reconciler.SetupWithManager(ctx, mgr, options.ConcurrentReconciles); err != nil {

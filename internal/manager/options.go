@@ -16,7 +16,7 @@ import (
 	"github.com/clientidentity/operator/internal/renewal"
 )
 
-// Options are what the operator is started with. Each one is a flag of cmd/main.go.
+// Options are what the operator is started with. Each one is a flag of cmd/main.go, but for the last three.
 type Options struct {
 	// MetricsBindAddress is where metrics are served; "0" turns them off.
 	MetricsBindAddress string
@@ -46,8 +46,15 @@ type Options struct {
 
 	// InCluster is set where the operator runs in a pod of the cluster that it works for.
 	InCluster bool
+	// IssuerInterval is how often one credential of each CA is proven; not a flag.
+	IssuerInterval time.Duration
+	// Spread is the time over which many identities are spread that have the same reason to act; not a flag.
+	Spread time.Duration
 	// Clock tells the time; nil means the real one.
 	Clock clock.PassiveClock
+	// SlowLook is how often to look whether a conflict is gone that no watch tells of; zero means every minute.
+	// It has no flag: tests are in a hurry.
+	SlowLook time.Duration
 }
 
 // DefaultOptions returns the options without any flag.
@@ -60,6 +67,8 @@ func DefaultOptions() Options {
 		DefaultSecretNamespace: "client-identities",
 		ClusterName:            "kubernetes",
 		ConcurrentReconciles:   16,
+		IssuerInterval:         10 * time.Minute,
+		Spread:                 10 * time.Minute,
 	}
 }
 

@@ -24,6 +24,9 @@ import (
 	"github.com/clientidentity/operator/test/operator"
 )
 
+// slowLook is how often the operator looks whether a conflict is gone that no watch tells of.
+const slowLook = 2 * time.Second
+
 // auditPolicy records who asked for what, without any content: request counts are read from it.
 const auditPolicy = `apiVersion: audit.k8s.io/v1
 kind: Policy
@@ -86,6 +89,7 @@ func startOperator(configure ...func(*manager.Options)) {
 	GinkgoHelper()
 	var err error
 	running, err = operator.Start(ctx, connection, func(options *manager.Options) {
+		options.SlowLook = slowLook
 		for _, c := range configure {
 			c(options)
 		}
