@@ -25,6 +25,12 @@ const (
 	ReasonLifetimeCapped = "LifetimeCapped"
 	// ReasonAccessEnding surfaces when accessUntil is less than ten minutes away: nothing is requested any more.
 	ReasonAccessEnding = "AccessEnding"
+	// ReasonIssuerSuperseded surfaces on CertificateIssued=True: newer certificates of the same signer come from
+	// another CA, so this one's is probably being replaced. Request a renewal before it is dropped.
+	ReasonIssuerSuperseded = "IssuerSuperseded"
+	// ReasonIssuerNotTrusted surfaces when the API server no longer accepts certificates of the CA that issued
+	// the published one. A new one is issued, at a time that spreads many of them.
+	ReasonIssuerNotTrusted = "IssuerNotTrusted"
 	// ReasonExpired surfaces on CertificateIssued=False: the published certificate has ended and no new one
 	// was issued in time.
 	ReasonExpired = "Expired"

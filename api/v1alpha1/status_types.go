@@ -50,6 +50,10 @@ type ClientIdentityStatus struct {
 	// +kubebuilder:validation:MaxLength=4096
 	GroupList string `json:"groupList,omitempty"`
 
+	// residualAccess is what else grants this user or its groups something, after a withdrawal.
+	// +optional
+	ResidualAccess *ResidualAccess `json:"residualAccess,omitempty"`
+
 	// issuance is about the certificate that is being asked for.
 	// +optional
 	Issuance *IssuanceStatus `json:"issuance,omitempty"`
@@ -91,6 +95,10 @@ type CertificateStatus struct {
 	// issuer is the distinguished name of the CA that signed it.
 	// +optional
 	Issuer string `json:"issuer,omitempty"`
+
+	// authorityKeyID is the identifier of that CA's key in hexadecimal: it tells CAs of the same name apart.
+	// +optional
+	AuthorityKeyID string `json:"authorityKeyID,omitempty"`
 
 	// requestedTTL is the lifetime that was asked for.
 	// +optional
@@ -208,4 +216,36 @@ type IssuanceStatus struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	FailedRenewRequest string `json:"failedRenewRequest,omitempty"`
+}
+
+// ResidualAccess lists role bindings of others that grant a withdrawn user or one of its groups something.
+type ResidualAccess struct {
+	// observedTime is when it was looked up.
+	// +optional
+	ObservedTime *metav1.Time `json:"observedTime,omitempty"`
+
+	// total is how many bindings were found.
+	// +optional
+	Total int32 `json:"total,omitempty"`
+
+	// bindings are the first of them, at most 20.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=20
+	Bindings []BindingReference `json:"bindings,omitempty"`
+}
+
+// BindingReference refers to a RoleBinding or a ClusterRoleBinding.
+type BindingReference struct {
+	// kind is RoleBinding or ClusterRoleBinding.
+	// +required
+	Kind string `json:"kind"`
+
+	// namespace is the namespace of a RoleBinding.
+	// +optional
+	Namespace string `json:"namespace,omitempty"`
+
+	// name is the name of the binding.
+	// +required
+	Name string `json:"name"`
 }

@@ -19,7 +19,7 @@ type conditionInput struct {
 	// credential and binding are what stands in the way, or nil.
 	credential, binding *problem
 	published, upToDate bool
-	capped              bool
+	capped, superseded  bool
 	bound               int32
 }
 
@@ -92,6 +92,10 @@ func certificateState(status *v1alpha1.ClientIdentityStatus, in conditionInput, 
 		return in.credential.reason, fmt.Sprintf("%s (the published certificate is valid until %s)", in.credential.message, stamp(c.NotAfter.Time))
 	case valid && !in.upToDate:
 		return v1alpha1.ReasonPending, fmt.Sprintf("a new certificate is being issued (the published one is valid until %s)", stamp(c.NotAfter.Time))
+	case valid && in.superseded:
+		return v1alpha1.ReasonIssuerSuperseded, fmt.Sprintf(
+			"Certificate is valid until %s, but newer ones of its signer come from another CA than %q: if the CA is being replaced, request a renewal (annotation %s) before the old one is dropped",
+			stamp(c.NotAfter.Time), c.Issuer, v1alpha1.RenewRequestedAtAnnotation)
 	case valid && in.capped:
 		return v1alpha1.ReasonLifetimeCapped, fmt.Sprintf(
 			"Certificate is valid until %s; renewing it would gain no time, since certificates end with the signer's CA or with accessUntil", stamp(c.NotAfter.Time))

@@ -46,7 +46,7 @@ func (p *pass) provide(ctx context.Context) error {
 	}
 	p.published = current.usable()
 	reason, message := p.decide(current)
-	p.upToDate = reason == "" || reason == renewal.RenewalDue || reason == renewal.RenewRequested
+	p.upToDate = p.untrusted.IsZero() && (reason == "" || reason == renewal.RenewalDue || reason == renewal.RenewRequested)
 	if err := p.dropOutdated(ctx); err != nil {
 		return err
 	}
@@ -59,6 +59,10 @@ func (p *pass) provide(ctx context.Context) error {
 		if err := p.refresh(ctx, to, current); err != nil {
 			return err
 		}
+	}
+	if issueErr == nil && !p.untrusted.IsZero() {
+		return transientProblem(v1alpha1.ReasonIssuerNotTrusted, "the API server no longer accepts certificates of %q: a new one is issued at %s",
+			p.status.Certificate.Issuer, stamp(p.untrusted))
 	}
 	return issueErr
 }
@@ -86,8 +90,33 @@ func (p *pass) decide(current *published) (renewal.Reason, string) {
 			p.wakeAt(in.RenewalTime)
 		}
 		p.wakeAt(validity.NotAfter)
+		in.Untrusted = p.judgeIssuer()
 	}
 	return renewal.Decide(in)
+}
+
+// judgeIssuer finds out whether the CA of the published certificate is still in use and still accepted. It says
+// whether the certificate is to be issued again now because it is not.
+func (p *pass) judgeIssuer() bool {
+	signer, c := p.identity.Spec.SignerName, p.status.Certificate
+	p.issuers.seen(signer, c, p.now)
+	if since := p.issuers.superseded(signer, c); !since.IsZero() {
+		at := spreadOver(since, p.Options.Spread, p.identity.UID)
+		p.superseded = !p.now.Before(at)
+		if !p.superseded {
+			p.wakeAt(at)
+		}
+	}
+	since := p.issuers.refusedSince(c)
+	if since.IsZero() {
+		return false
+	}
+	p.untrusted = spreadOver(since, p.Options.Spread, p.identity.UID)
+	if p.now.Before(p.untrusted) {
+		p.wakeAt(p.untrusted)
+		return false
+	}
+	return true
 }
 
 // seed is what the jitter of the renewal time is computed from.

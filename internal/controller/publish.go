@@ -89,14 +89,15 @@ func (p *pass) describe(request *pendingRequest) {
 		revision = p.status.Certificate.Revision + 1
 	}
 	p.status.Certificate = &v1alpha1.CertificateStatus{
-		SerialNumber: issued.SerialNumber(),
-		Fingerprint:  issued.Fingerprint(),
-		NotBefore:    &metav1.Time{Time: issued.NotBefore()},
-		NotAfter:     &metav1.Time{Time: issued.NotAfter()},
-		IssuedAt:     &metav1.Time{Time: request.issuedAt.Truncate(time.Second)},
-		Issuer:       issued.Issuer(),
-		RequestedTTL: &metav1.Duration{Duration: request.requestedTTL},
-		Revision:     revision,
+		SerialNumber:   issued.SerialNumber(),
+		Fingerprint:    issued.Fingerprint(),
+		NotBefore:      &metav1.Time{Time: issued.NotBefore()},
+		NotAfter:       &metav1.Time{Time: issued.NotAfter()},
+		IssuedAt:       &metav1.Time{Time: request.issuedAt.Truncate(time.Second)},
+		Issuer:         issued.Issuer(),
+		AuthorityKeyID: issued.AuthorityKeyID(),
+		RequestedTTL:   &metav1.Duration{Duration: request.requestedTTL},
+		Revision:       revision,
 	}
 	entry := v1alpha1.IssuedCertificate{
 		Fingerprint: issued.Fingerprint(), SerialNumber: issued.SerialNumber(), Groups: issued.Subject().Groups, Issuer: issued.Issuer(),
@@ -124,6 +125,8 @@ func (p *pass) describe(request *pendingRequest) {
 		p.wakeAt(at)
 	}
 	p.wakeAt(issued.NotAfter())
+	p.issuers.seen(request.signerName, p.status.Certificate, p.now)
+	p.superseded, p.untrusted = false, time.Time{}
 }
 
 // validityOf returns the times of the published certificate.

@@ -34,6 +34,7 @@ func (p *pass) report(ctx context.Context, credentialErr, bindErr error) (reconc
 		published:  p.published,
 		upToDate:   p.upToDate,
 		capped:     p.capped,
+		superseded: p.superseded,
 		bound:      p.status.BoundBindings,
 	})
 	if p.quiet && credentialErr == nil && bindErr == nil {

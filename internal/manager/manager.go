@@ -120,11 +120,28 @@ func addController(ctx context.Context, mgr ctrl.Manager, connection *rest.Confi
 			DefaultSecretNamespace: options.DefaultSecretNamespace,
 			ClusterName:            options.ClusterName,
 			MaxTTL:                 options.MaxTTL,
+			Spread:                 options.Spread,
 			SlowLook:               options.SlowLook,
 		},
 	}
 	if err := reconciler.SetupWithManager(ctx, mgr, options.ConcurrentReconciles); err != nil {
 		return fmt.Errorf("set up the controller: %w", err)
+	}
+	return addIssuerWatch(ctx, mgr, connection, reconciler, options)
+}
+
+// addIssuerWatch adds what notices that the API server drops a client CA.
+func addIssuerWatch(ctx context.Context, mgr ctrl.Manager, connection *rest.Config, reconciler *controller.Reconciler, options Options) error {
+	clientCAs, changed, err := cluster.WatchClientCAs(ctx, connection)
+	if err != nil {
+		return err
+	}
+	if err := mgr.Add(clientCAs); err != nil {
+		return fmt.Errorf("add the watch on client CAs: %w", err)
+	}
+	watch := &controller.IssuerWatch{Reconciler: reconciler, Interval: options.IssuerInterval, ListChanged: changed}
+	if err := mgr.Add(watch); err != nil {
+		return fmt.Errorf("add the watch on issuers: %w", err)
 	}
 	return nil
 }
