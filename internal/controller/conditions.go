@@ -140,7 +140,7 @@ func setWithdrawn(status *v1alpha1.ClientIdentityStatus, generation int64, reaso
 		status.Conditions = keep(status.Conditions, v1alpha1.ConditionWithdrawn)
 		meta.SetStatusCondition(&status.Conditions, metav1.Condition{
 			Type: v1alpha1.ConditionWithdrawn, Status: metav1.ConditionTrue, Reason: reason, ObservedGeneration: generation,
-			Message: message + ": role bindings and Secret are gone",
+			Message: message,
 		})
 		return
 	}

@@ -25,6 +25,7 @@ func (p *pass) report(ctx context.Context, credentialErr, bindErr error) (reconc
 	if errors.Is(credentialErr, errStale) || errors.Is(bindErr, errStale) {
 		return reconcile.Result{RequeueAfter: soon}, nil
 	}
+	p.status.ResidualAccess = nil
 	setConditions(&p.status, conditionInput{
 		generation: p.identity.Generation,
 		now:        p.now,
@@ -50,6 +51,9 @@ func (p *pass) report(ctx context.Context, credentialErr, bindErr error) (reconc
 func (p *pass) reportWithdrawal(ctx context.Context, reason, message string, done bool, err error) (reconcile.Result, error) {
 	if errors.Is(err, errStale) {
 		return reconcile.Result{RequeueAfter: soon}, nil
+	}
+	if done {
+		message += ": role bindings and Secret are gone" + residualMessage(&p.status, p.identity.Spec.Username)
 	}
 	setWithdrawn(&p.status, p.identity.Generation, reason, message, done, problemOf(err))
 	if err := p.writeStatus(ctx); err != nil {

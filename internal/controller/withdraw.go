@@ -52,7 +52,10 @@ func (p *pass) withdraw(ctx context.Context) (bool, error) {
 		return false, bindingProblem
 	}
 	// Done is what is seen to be gone: the watch brings the next pass.
-	return w.plan.Gone(), nil
+	if !w.plan.Gone() {
+		return false, nil
+	}
+	return true, p.observeResidualAccess(ctx)
 }
 
 // withdrawSecret deletes the published Secret, also where somebody took our labels off it.
