@@ -60,6 +60,8 @@ type Result struct {
 	Bindings []Binding
 	// Missing are those that cannot be placed, by the name of the binding.
 	Missing []Gap
+	// OutOfTime are the names of those whose time has not come, or is over.
+	OutOfTime []string
 	// Next is when the answer changes by the mere passing of time; zero = never.
 	Next time.Time
 }
@@ -80,7 +82,7 @@ func Desired(id *v1alpha1.ClientIdentity, namespaces []Namespace, protected sets
 	places := newPlaces(namespaces, protected)
 	for i := range id.Spec.RoleBindings {
 		b := &id.Spec.RoleBindings[i]
-		if !result.inWindow(b.BindingWindow, now) {
+		if !result.inWindow(b.Name, b.BindingWindow, now) {
 			continue
 		}
 		chosen, gap := places.of(b)
@@ -95,7 +97,7 @@ func Desired(id *v1alpha1.ClientIdentity, namespaces []Namespace, protected sets
 	}
 	for i := range id.Spec.ClusterRoleBindings {
 		b := &id.Spec.ClusterRoleBindings[i]
-		if result.inWindow(b.BindingWindow, now) {
+		if result.inWindow(b.Name, b.BindingWindow, now) {
 			roleRef := rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: b.RoleRef.Name}
 			result.add("", b.Name, roleRef, id, subject(id, b.Group, credentialGroup))
 		}
@@ -133,13 +135,17 @@ func (r *Result) add(namespace, specName string, roleRef rbacv1.RoleRef, id *v1a
 }
 
 // inWindow reports whether validFrom <= now < validUntil, and notes when that changes.
-func (r *Result) inWindow(w v1alpha1.BindingWindow, now time.Time) bool {
+func (r *Result) inWindow(name string, w v1alpha1.BindingWindow, now time.Time) bool {
 	for _, edge := range []*metav1.Time{w.ValidFrom, w.ValidUntil} {
 		if edge != nil {
 			r.next(edge.Time, now)
 		}
 	}
-	return (w.ValidFrom == nil || !now.Before(w.ValidFrom.Time)) && (w.ValidUntil == nil || now.Before(w.ValidUntil.Time))
+	in := (w.ValidFrom == nil || !now.Before(w.ValidFrom.Time)) && (w.ValidUntil == nil || now.Before(w.ValidUntil.Time))
+	if !in {
+		r.OutOfTime = append(r.OutOfTime, name)
+	}
+	return in
 }
 
 // next notes that the answer changes at t, where that is yet to come.

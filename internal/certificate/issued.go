@@ -80,4 +80,6 @@ func (i *Issued) Issuer() string { return shorten(i.Certificate.Issuer.String())
 
 // AuthorityKeyID returns the identifier of the CA's key (RFC 5280, 4.2.1.1) in lower-case hexadecimal, or "". It
 // tells CAs of the same name apart: a rotated CA mostly keeps its name.
-func (i *Issued) AuthorityKeyID() string { return shorten(hex.EncodeToString(i.Certificate.AuthorityKeyId)) }
+func (i *Issued) AuthorityKeyID() string {
+	return shorten(hex.EncodeToString(i.Certificate.AuthorityKeyId))
+}

@@ -28,6 +28,7 @@ func (p *pass) bind(ctx context.Context) error {
 	group := certificate.CredentialGroup(string(p.identity.UID), timeOf(p.identity.Spec.RevokeIssuedBefore))
 	desired := access.Desired(identity, namespaces, sets.New(p.Options.SecretNamespaces...), group, p.now)
 	p.wakeAt(desired.Next)
+	p.outOfTime = desired.OutOfTime
 	observed, err := p.observeBindings(ctx, desired.Bindings)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -21,6 +22,8 @@ type conditionInput struct {
 	published, upToDate bool
 	capped, superseded  bool
 	bound               int32
+	// outOfTime names the bindings whose time has not come, or is over.
+	outOfTime []string
 }
 
 // setConditions computes the conditions of an identity that has access.
@@ -38,7 +41,7 @@ func setConditions(status *v1alpha1.ClientIdentityStatus, in conditionInput) {
 	}
 	certificateReason, certificateMessage := certificateState(status, in, valid)
 	set(v1alpha1.ConditionCertificateIssued, valid, certificateReason, certificateMessage)
-	bindingReason, bindingMessage := v1alpha1.ReasonBound, fmt.Sprintf("%d role bindings are in place", in.bound)
+	bindingReason, bindingMessage := v1alpha1.ReasonBound, boundMessage(in)
 	if in.binding != nil {
 		bindingReason, bindingMessage = in.binding.reason, in.binding.message
 	}
@@ -54,6 +57,15 @@ func setConditions(status *v1alpha1.ClientIdentityStatus, in conditionInput) {
 		set(v1alpha1.ConditionReady, false, bindingReason, bindingMessage)
 	}
 	setProgress(status, in, ready)
+}
+
+// boundMessage says how many bindings are in place, and which are not because of their time.
+func boundMessage(in conditionInput) string {
+	message := fmt.Sprintf("Role bindings in place: %d", in.bound)
+	if len(in.outOfTime) > 0 {
+		message += fmt.Sprintf("; outside the time of their validFrom and validUntil: %s", strings.Join(in.outOfTime, ", "))
+	}
+	return shorten(message)
 }
 
 // setProgress sets the conditions of kstatus. Stalled is what only a person can change; otherwise, while it

@@ -47,6 +47,7 @@ func (p *pass) recordEvents() {
 	p.recordTransition(v1alpha1.ConditionAccessBound, actionBind, func(c *metav1.Condition) bool {
 		return c.Status == metav1.ConditionTrue
 	}, eventBound)
+	p.recordTimedBindings()
 	now := meta.FindStatusCondition(after.Conditions, v1alpha1.ConditionWithdrawn)
 	if now != nil && meta.FindStatusCondition(before.Conditions, v1alpha1.ConditionWithdrawn) == nil {
 		p.Events.Eventf(p.identity, nil, corev1.EventTypeNormal, now.Reason, actionWithdraw, "%s", now.Message)
@@ -65,4 +66,16 @@ func (p *pass) recordTransition(conditionType, action string, fine func(*metav1.
 	case recovered != "" && before != nil && !fine(before):
 		p.Events.Eventf(p.identity, nil, corev1.EventTypeNormal, recovered, action, "%s", after.Message)
 	}
+}
+
+// recordTimedBindings records that bindings came or went with their time: the spec is the same as before, and so
+// is the condition.
+func (p *pass) recordTimedBindings() {
+	before := meta.FindStatusCondition(p.identity.Status.Conditions, v1alpha1.ConditionAccessBound)
+	after := meta.FindStatusCondition(p.status.Conditions, v1alpha1.ConditionAccessBound)
+	if before == nil || after == nil || before.Reason != after.Reason || before.Message == after.Message ||
+		after.Status != metav1.ConditionTrue || p.identity.Status.ObservedGeneration != p.identity.Generation {
+		return
+	}
+	p.Events.Eventf(p.identity, nil, corev1.EventTypeNormal, eventBound, actionBind, "%s", after.Message)
 }

@@ -80,6 +80,8 @@ type pass struct {
 	published bool
 	// upToDate is set where the published credential answers the spec and stands where it should.
 	upToDate bool
+	// outOfTime names the bindings whose time has not come, or is over.
+	outOfTime []string
 	// quiet is set while a request that was just made waits for its signer: not worth a status write yet.
 	quiet bool
 	// capped is set where renewing the published certificate would gain no time.

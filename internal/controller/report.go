@@ -37,6 +37,7 @@ func (p *pass) report(ctx context.Context, credentialErr, bindErr error) (reconc
 		capped:     p.capped,
 		superseded: p.superseded,
 		bound:      p.status.BoundBindings,
+		outOfTime:  p.outOfTime,
 	})
 	if p.quiet && credentialErr == nil && bindErr == nil {
 		return p.result(nil)
