@@ -1,0 +1,38 @@
+// Copyright The Client Identity Operator Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+)
+
+// stay tells how to use the set-up from another terminal, and waits for the end: Ctrl-C, or an operator that ended.
+func (s *stage) stay(ctx context.Context) error {
+	fmt.Printf(`
+The control plane and the operator are up. In another terminal, in a directory of yours:
+
+  export KUBECONFIG=%s
+  export PATH="%s:$PATH"   # the kubectl that was built
+
+  kubectl get cid -o wide
+  kubectl describe cid jane
+  %s
+  kubectl --kubeconfig jane.kubeconfig auth whoami
+  kubectl --kubeconfig jane.kubeconfig auth can-i --list -n development
+  kubectl edit cid jane   # other groups, a shorter ttl, another role binding
+  kubectl patch cid jane --type=merge -p '{"spec":{"state":"Withdrawn"}}'
+  kubectl delete cid ci-bot
+
+You are an administrator there. The operator's log: %s
+Ctrl-C stops everything and removes its files.
+`, s.controlPlane.Kubeconfig(), filepath.Dir(s.controlPlane.Kubectl()), saveKubeconfig("jane"), s.operator.logFile)
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-s.operator.ended:
+		return fmt.Errorf("the operator ended: %w", s.operator.exit())
+	}
+}
