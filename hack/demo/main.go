@@ -25,7 +25,8 @@ func start() int {
 	stay := flag.Bool("stay", false, "Make the set-up and stay until Ctrl-C, instead of showing the steps.")
 	flag.Parse()
 
-	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A terminal that closes, or a pipe that nobody reads any more, ends it in order too.
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 	defer cancel()
 	go cancelWithParent(ctx, cancel)
 
