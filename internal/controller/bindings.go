@@ -103,6 +103,8 @@ type observedBindings map[access.Key]observedBinding
 type observedBinding struct {
 	access.Observed
 	object client.Object
+	// unlabelled is set where the cache does not hold it.
+	unlabelled bool
 }
 
 func (o observedBindings) all() []access.Observed {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -69,7 +70,7 @@ func (w *bindingWriter) note(key access.Key, err error) bool {
 	case errors.Is(err, errTaken):
 	case apierrors.IsForbidden(err), apierrors.IsInvalid(err):
 		w.refused = append(w.refused, refusal{key, err})
-	case apierrors.IsConflict(err):
+	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):
 		w.err = errStale
 	default:
 		w.err = fmt.Errorf("write %s: %w", key, err)
@@ -94,6 +95,7 @@ func (w *bindingWriter) create(ctx context.Context, want access.Binding) error {
 		return err
 	}
 	found := w.asObserved(object)
+	found.unlabelled = object.GetLabels()[v1alpha1.ManagedByLabel] != v1alpha1.ManagedByValue
 	w.observed[want.Key()] = found
 	again := access.Diff([]access.Binding{want}, []access.Observed{found.Observed})
 	switch {
@@ -102,6 +104,17 @@ func (w *bindingWriter) create(ctx context.Context, want access.Binding) error {
 		return errTaken
 	case len(again.Waiting) > 0:
 		w.plan.Waiting = append(w.plan.Waiting, again.Waiting...)
+		// What it grants meanwhile matters as much as before.
+		for _, have := range again.Empty {
+			if err := w.empty(ctx, have); err != nil {
+				return err
+			}
+		}
+		for _, change := range again.Update {
+			if err := w.update(ctx, change); err != nil {
+				return err
+			}
+		}
 		return errTaken
 	case len(again.Update) > 0:
 		return w.update(ctx, again.Update[0])
@@ -140,7 +153,7 @@ func (w *bindingWriter) update(ctx context.Context, change access.Change) error 
 // empty takes the subjects of a binding away, so that it grants nothing.
 func (w *bindingWriter) empty(ctx context.Context, have access.Observed) error {
 	object := setSubjects(w.observed[have.Key()].object, nil)
-	if err := w.Update(ctx, object); client.IgnoreNotFound(err) != nil {
+	if err := w.writer(have.Key()).Update(ctx, object); client.IgnoreNotFound(err) != nil {
 		return err
 	}
 	found := w.observed[have.Key()]
@@ -159,11 +172,20 @@ func (w *bindingWriter) remove(ctx context.Context, have access.Observed) error 
 	}
 	object := w.observed[have.Key()].object
 	uid, version := object.GetUID(), object.GetResourceVersion()
-	err := w.Delete(ctx, object, client.Preconditions{UID: &uid, ResourceVersion: &version})
+	err := w.writer(have.Key()).Delete(ctx, object, client.Preconditions{UID: &uid, ResourceVersion: &version})
 	if err == nil {
 		log.FromContext(ctx).Info("unbound", "binding", have.Key().String())
 	}
 	return client.IgnoreNotFound(err)
+}
+
+// writer returns the client to change a binding with that stays without our labels: the cache never sees that
+// change, so reads that wait for it would wait for ever.
+func (w *bindingWriter) writer(key access.Key) client.Client {
+	if w.observed[key].unlabelled {
+		return w.Live
+	}
+	return w.Client
 }
 
 // problem returns what stands in the way of the wanted bindings, the most telling first.
@@ -179,10 +201,11 @@ func (w *bindingWriter) problem(missing []access.Gap) error {
 	case len(missing) > 0:
 		return waitingProblem(v1alpha1.ReasonNamespaceMissing, 0, "%s", access.Message(missing))
 	case len(w.plan.Waiting) > 0:
-		return waitingProblem(v1alpha1.ReasonBindingTerminating, 0, "%s", access.Message(w.plan.Waiting))
+		// One without our labels is watched by nobody.
+		return waitingProblem(v1alpha1.ReasonBindingTerminating, w.Options.SlowLook, "%s", access.Message(w.plan.Waiting))
 	case len(w.plan.Leaving) > 0 || len(w.plan.Empty) > 0:
-		return waitingProblem(v1alpha1.ReasonBindingTerminating, 0,
-			"bindings that are not wanted any more are held by finalizers; their subjects are emptied, so that they grant nothing")
+		return waitingProblem(v1alpha1.ReasonBindingTerminating, 0, "bindings that are not wanted any more still exist, without subjects, so that they grant nothing: %s",
+			access.Message(slices.Concat(w.plan.Leaving, w.plan.Empty)))
 	}
 	return nil
 }

@@ -134,9 +134,9 @@ func (p *pass) secretWritten(ctx context.Context, written *corev1.Secret) {
 	_ = wait.PollUntilContextTimeout(ctx, 2*time.Millisecond, time.Second, true, seen)
 }
 
-// removeStraySecrets deletes Secrets of this identity at another place than the published one.
+// removeStraySecrets deletes Secrets of this identity at another place than the published one, restored ones too.
 func (p *pass) removeStraySecrets(ctx context.Context) error {
-	owned, err := p.ownedSecrets(ctx)
+	owned, err := p.ownSecrets(ctx)
 	if err != nil {
 		return err
 	}
@@ -152,14 +152,19 @@ func (p *pass) removeStraySecrets(ctx context.Context) error {
 	return nil
 }
 
-// ownedSecrets returns the metadata of the Secrets whose controller is this identity.
-func (p *pass) ownedSecrets(ctx context.Context) ([]metav1.PartialObjectMetadata, error) {
-	var list metav1.PartialObjectMetadataList
-	list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
-	if err := p.List(ctx, &list, client.MatchingFields{indexOwner: string(p.identity.UID)}, client.DisableReadYourWritesConsistency); err != nil {
-		return nil, fmt.Errorf("list the metadata of Secrets: %w", err)
+// ownSecrets returns the metadata of the Secrets whose controller is this identity, and of those that were restored
+// from a backup of it.
+func (p *pass) ownSecrets(ctx context.Context) ([]metav1.PartialObjectMetadata, error) {
+	var found []metav1.PartialObjectMetadata
+	for _, index := range []string{string(p.identity.UID), orphanOf(p.identity.Name)} {
+		var list metav1.PartialObjectMetadataList
+		list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
+		if err := p.List(ctx, &list, client.MatchingFields{indexOwner: index}, client.DisableReadYourWritesConsistency); err != nil {
+			return nil, fmt.Errorf("list the metadata of Secrets: %w", err)
+		}
+		found = append(found, list.Items...)
 	}
-	return list.Items, nil
+	return found, nil
 }
 
 // mergeMetadata adds to want the labels, annotations, finalizers and owners that others set on have.

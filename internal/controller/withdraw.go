@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -40,16 +41,18 @@ func (p *pass) withdraw(ctx context.Context) (bool, error) {
 	w.apply(ctx)
 	p.status.BoundBindings = 0
 	bindingProblem := w.problem(nil)
-	if err := p.withdrawSecret(ctx); err != nil {
-		return false, err
+	// What holds a binding or the Secret does not keep the rest.
+	secretErr := p.withdrawSecret(ctx)
+	if secretErr != nil && asProblem(secretErr) == nil {
+		return false, secretErr
 	}
 	p.pending.forget(p.identity.Name)
 	if err := p.closeStrays(ctx); err != nil {
 		return false, err
 	}
 	p.status.Certificate, p.status.Issuance, p.status.Server = nil, nil, nil
-	if bindingProblem != nil {
-		return false, bindingProblem
+	if err := cmp.Or(bindingProblem, secretErr); err != nil {
+		return false, err
 	}
 	// Done is what is seen to be gone: the watch brings the next pass.
 	if !w.plan.Gone() {
@@ -58,7 +61,8 @@ func (p *pass) withdraw(ctx context.Context) (bool, error) {
 	return true, p.observeResidualAccess(ctx)
 }
 
-// withdrawSecret deletes the published Secret, also where somebody took our labels off it.
+// withdrawSecret deletes the published Secret, also where somebody took our labels off it, and every other one of
+// this identity. It returns a problem while somebody's finalizer keeps one.
 func (p *pass) withdrawSecret(ctx context.Context) error {
 	if p.status.SecretRef != nil {
 		live, err := p.liveSecret(ctx)
@@ -69,10 +73,30 @@ func (p *pass) withdrawSecret(ctx context.Context) error {
 			if err := p.deleteSecret(ctx, live); err != nil {
 				return err
 			}
+			if len(live.Finalizers) > 0 {
+				return p.secretHeld(live)
+			}
 		}
 		p.status.SecretRef = nil
 	}
-	return p.removeStraySecrets(ctx)
+	if err := p.removeStraySecrets(ctx); err != nil {
+		return err
+	}
+	strays, err := p.ownSecrets(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range strays {
+		if len(strays[i].Finalizers) > 0 {
+			return p.secretHeld(&strays[i])
+		}
+	}
+	return nil
+}
+
+func (p *pass) secretHeld(secret metav1.Object) error {
+	return waitingProblem(v1alpha1.ReasonWithdrawing, p.Options.SlowLook,
+		"secret \"%s/%s\" is being deleted but has finalizers: remove them", secret.GetNamespace(), secret.GetName())
 }
 
 // timeOf returns the time in t, or nil.
