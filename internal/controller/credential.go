@@ -31,21 +31,17 @@ type target struct {
 // provide keeps a valid, proven credential published: it issues a certificate where there is a reason to,
 // and keeps the Secret as it should be otherwise.
 func (p *pass) provide(ctx context.Context) error {
-	location, err := p.secretLocation()
-	if err != nil {
-		return err
-	}
-	parameters, err := p.kubeconfigParameters()
-	if err != nil {
-		return err
-	}
-	to := target{location: location, parameters: parameters}
 	current, err := p.readPublished(ctx)
 	if err != nil {
 		return err
 	}
 	p.published = current.usable()
 	reason, message := p.decide(current)
+	// Where this is not known, nothing is issued; what is published stays.
+	to, err := p.target(ctx)
+	if err != nil {
+		return err
+	}
 	p.upToDate = p.untrusted.IsZero() && (reason == "" || reason == renewal.RenewalDue || reason == renewal.RenewRequested)
 	if err := p.dropOutdated(ctx); err != nil {
 		return err
@@ -65,6 +61,16 @@ func (p *pass) provide(ctx context.Context) error {
 			p.status.Certificate.Issuer, stamp(p.untrusted))
 	}
 	return issueErr
+}
+
+// target returns where and how the credential is to be published, or a problem that says what to set.
+func (p *pass) target(ctx context.Context) (target, error) {
+	location, err := p.secretLocation()
+	if err != nil {
+		return target{}, err
+	}
+	parameters, err := p.kubeconfigParameters(ctx)
+	return target{location: location, parameters: parameters}, err
 }
 
 // decide returns why a certificate is to be issued now, if it is.

@@ -24,15 +24,7 @@ import (
 func (p *pass) observe(ctx context.Context) error {
 	p.requestHash = certificate.RequestHashOf(&p.identity.Spec, p.identity.UID)
 	p.status.GroupList = groupList(p.identity.Spec.Groups)
-	if err := p.usernameFree(ctx); err != nil {
-		return err
-	}
-	var err error
-	p.endpoint, err = p.Cluster.Endpoint(ctx)
-	if err != nil {
-		return fmt.Errorf("find out the API server's address: %w", err)
-	}
-	return nil
+	return p.usernameFree(ctx)
 }
 
 // usernameFree returns a problem where an older identity has the same username: withdrawing one of them
@@ -66,14 +58,18 @@ func older(a, b *v1alpha1.ClientIdentity) bool {
 }
 
 // kubeconfigParameters returns what the kubeconfig says of the cluster, or a problem that says what to set.
-func (p *pass) kubeconfigParameters() (kubeconfig.Parameters, error) {
+func (p *pass) kubeconfigParameters(ctx context.Context) (kubeconfig.Parameters, error) {
 	spec := &p.identity.Spec.Kubeconfig
-	if p.endpoint.Server == "" && spec.Server == "" {
+	endpoint, err := p.Cluster.Endpoint(ctx)
+	if err != nil {
+		return kubeconfig.Parameters{}, fmt.Errorf("find out the API server's address: %w", err)
+	}
+	if endpoint.Server == "" && spec.Server == "" {
 		return kubeconfig.Parameters{}, stalledProblem(v1alpha1.ReasonServerUnknown, "%s", cluster.ErrServerUnknown)
 	}
 	parameters := kubeconfig.ParametersFor(p.identity, kubeconfig.Cluster{
-		Server:                   p.endpoint.Server,
-		CertificateAuthorityData: p.endpoint.CA,
+		Server:                   endpoint.Server,
+		CertificateAuthorityData: endpoint.CA,
 		Name:                     p.Options.ClusterName,
 	})
 	if len(parameters.CertificateAuthorityData) > 0 {
@@ -81,7 +77,7 @@ func (p *pass) kubeconfigParameters() (kubeconfig.Parameters, error) {
 			return kubeconfig.Parameters{}, stalledProblem(v1alpha1.ReasonInvalidSpec, "spec.kubeconfig.certificateAuthorityData: %v", err)
 		}
 	}
-	p.status.Server = &v1alpha1.ServerStatus{URL: parameters.Server, Source: p.endpoint.Source}
+	p.status.Server = &v1alpha1.ServerStatus{URL: parameters.Server, Source: endpoint.Source}
 	if spec.Server != "" {
 		p.status.Server.Source = v1alpha1.ServerFromSpec
 	}

@@ -78,7 +78,7 @@ func (p *pass) publish(ctx context.Context, to target, current *published, reque
 	p.upToDate, p.quiet = true, false
 	log.FromContext(ctx).Info("published a certificate", "secret", klog.KObj(written),
 		"serialNumber", p.status.Certificate.SerialNumber, "notAfter", stamp(request.issued.NotAfter()))
-	return p.removeStraySecrets(ctx)
+	return p.removeOtherSecrets(ctx, current)
 }
 
 // describe puts the new certificate into the status.

@@ -73,7 +73,6 @@ type pass struct {
 	// next is when to look again at the latest; zero where nothing is due.
 	next time.Time
 
-	endpoint cluster.Endpoint
 	// requestHash identifies the certificate that the spec asks for.
 	requestHash string
 	// published is set where a whole credential is in place, whether it is still valid or not.
@@ -109,7 +108,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return p.reportWithdrawal(ctx, reason, message, done, err)
 	}
 	if err := p.observe(ctx); err != nil {
-		return p.report(ctx, err, nil)
+		return p.report(ctx, err, err)
 	}
 	// Bindings first: where a revocation changed their subject, the old credential loses its rights before
 	// the new one is asked for. What stands in the way of a binding never stops a renewal.
@@ -118,9 +117,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	return p.report(ctx, credentialErr, bindErr)
 }
 
-// wakeAt asks for another look at t, where nothing is due earlier. The zero time asks for nothing.
+// wakeAt asks for another look at t, where nothing is due earlier. A time that has come asks for nothing, since this
+// very pass looks: what could not be done now would be tried again without a pause.
 func (p *pass) wakeAt(t time.Time) {
-	if !t.IsZero() && (p.next.IsZero() || t.Before(p.next)) {
+	if t.After(p.now) && (p.next.IsZero() || t.Before(p.next)) {
 		p.next = t
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -67,7 +68,7 @@ func (p *pass) reportWithdrawal(ctx context.Context, reason, message string, don
 func (p *pass) result(errs ...error) (reconcile.Result, error) {
 	var unknown []error
 	for _, err := range errs {
-		if err == nil {
+		if err == nil || slices.Contains(unknown, err) {
 			continue
 		}
 		if problem := asProblem(err); problem == nil {

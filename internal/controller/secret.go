@@ -53,6 +53,10 @@ func (p *pass) readPublished(ctx context.Context) (*published, error) {
 	if ref == nil || p.status.Certificate == nil {
 		return nil, nil
 	}
+	if !slices.Contains(p.Options.SecretNamespaces, ref.Namespace) {
+		// The operator published there when it was allowed to; the cache does not tell of it any more.
+		return p.readSecret(ctx)
+	}
 	cached := newSecretMetadata()
 	err := p.Get(ctx, client.ObjectKey{Namespace: ref.Namespace, Name: ref.Name}, cached)
 	if client.IgnoreNotFound(err) != nil {
@@ -178,6 +182,18 @@ func (p *pass) refresh(ctx context.Context, to target, current *published) error
 		return err
 	}
 	p.secretWritten(ctx, written)
+	return p.removeOtherSecrets(ctx, current)
+}
+
+// removeOtherSecrets deletes the Secrets of this identity at another place than the published one. The cache does not
+// tell of former where the operator may publish in its namespace no longer; where it may not delete it either, the
+// Secret goes with the identity.
+func (p *pass) removeOtherSecrets(ctx context.Context, former *published) error {
+	if former != nil && !slices.Contains(p.Options.SecretNamespaces, former.meta.GetNamespace()) {
+		if err := p.deleteSecret(ctx, former.meta); err != nil && !apierrors.IsForbidden(err) {
+			return err
+		}
+	}
 	return p.removeStraySecrets(ctx)
 }
 
