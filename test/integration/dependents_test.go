@@ -1,0 +1,392 @@
+package integration
+
+import (
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	certificatesv1 "k8s.io/api/certificates/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/access"
+	"github.com/clientidentity/operator/internal/manager"
+	"github.com/clientidentity/operator/test/operator"
+)
+
+// restartOperator runs the operator with other options until the end of the spec.
+func restartOperator(configure ...func(*manager.Options)) {
+	GinkgoHelper()
+	Expect(running.Stop()).To(Succeed())
+	startOperator(configure...)
+	DeferCleanup(func() {
+		Expect(running.Stop()).To(Succeed())
+		startOperator()
+	})
+}
+
+// stopOperator stops the operator until the spec starts it, or ends.
+func stopOperator() {
+	GinkgoHelper()
+	stopped := running
+	Expect(stopped.Stop()).To(Succeed())
+	DeferCleanup(func() {
+		if running == stopped {
+			startOperator()
+		}
+	})
+}
+
+// state returns a condition as one line, such as "False/SecretConflict: why": "" where there is none, and while it
+// speaks of an older spec.
+func state(name, conditionType string) func() string {
+	return func() string {
+		identity := get(name)
+		c := meta.FindStatusCondition(identity.Status.Conditions, conditionType)
+		if c == nil || c.ObservedGeneration != identity.Generation {
+			return ""
+		}
+		return fmt.Sprintf("%s/%s: %s", c.Status, c.Reason, c.Message)
+	}
+}
+
+// begin matches what state returns, by status, reason and the first words of the message.
+func begin(status metav1.ConditionStatus, reason, message string) OmegaMatcher {
+	return HavePrefix("%s/%s: %s", status, reason, message)
+}
+
+// revision returns how many certificates were published.
+func revision(name string) func() int64 {
+	return func() int64 {
+		if c := get(name).Status.Certificate; c != nil {
+			return c.Revision
+		}
+		return 0
+	}
+}
+
+// reissue changes the spec so that another certificate is needed, and returns the identity once it is published:
+// other than a renewal on request, that is not held back by the one before.
+func reissue(name string) *v1alpha1.ClientIdentity {
+	GinkgoHelper()
+	before := get(name)
+	update(name, func(identity *v1alpha1.ClientIdentity) { identity.Spec.TTL.Duration -= time.Hour })
+	return eventuallyRenewed(before)
+}
+
+// nudge makes the operator look at an identity, without asking it for anything.
+func nudge(name string) {
+	GinkgoHelper()
+	update(name, func(identity *v1alpha1.ClientIdentity) {
+		metav1.SetMetaDataAnnotation(&identity.ObjectMeta, "example.com/nudge", time.Now().Format(time.RFC3339Nano))
+	})
+}
+
+// boundIn asks for a RoleBinding named dev to a ClusterRole in a namespace.
+func boundIn(namespace, clusterRole string) func(*v1alpha1.ClientIdentity) {
+	return func(identity *v1alpha1.ClientIdentity) {
+		identity.Spec.RoleBindings = append(identity.Spec.RoleBindings, v1alpha1.RoleBinding{
+			Name: "dev", Namespace: namespace, RoleRef: v1alpha1.RoleRef{Kind: "ClusterRole", Name: clusterRole},
+		})
+	}
+}
+
+// boundClusterWide asks for a ClusterRoleBinding named all.
+func boundClusterWide(clusterRole string) func(*v1alpha1.ClientIdentity) {
+	return func(identity *v1alpha1.ClientIdentity) {
+		identity.Spec.ClusterRoleBindings = append(identity.Spec.ClusterRoleBindings, v1alpha1.ClusterRoleBinding{
+			Name: "all", RoleRef: v1alpha1.ClusterRoleRef{Name: clusterRole},
+		})
+	}
+}
+
+// boundToCredential makes the bindings name the credential instead of the user.
+func boundToCredential(identity *v1alpha1.ClientIdentity) {
+	identity.Spec.BindTo = v1alpha1.BindToCredential
+}
+
+// clusterRole refers to a ClusterRole, as bindings do.
+func clusterRole(name string) rbacv1.RoleRef {
+	return rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: name}
+}
+
+// user is the subject of a binding that names a user.
+func user(name string) rbacv1.Subject {
+	return rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: name}
+}
+
+// devBinding returns the RoleBinding that boundIn asks for, as an administrator would write it: without our marks.
+func devBinding(identity, namespace, role string, subjects ...rbacv1.Subject) *rbacv1.RoleBinding {
+	return &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: access.BindingName(identity, "dev", clusterRole(role))},
+		RoleRef:    clusterRole(role),
+		Subjects:   subjects,
+	}
+}
+
+// allBinding returns the ClusterRoleBinding that boundClusterWide asks for, without our marks.
+func allBinding(identity, role string, subjects ...rbacv1.Subject) *rbacv1.ClusterRoleBinding {
+	return &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: access.BindingName(identity, "all", clusterRole(role))},
+		RoleRef:    clusterRole(role),
+		Subjects:   subjects,
+	}
+}
+
+// plantedSecret returns a Secret of the name that the operator would use, without our marks.
+func plantedSecret(identity string) *corev1.Secret {
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: operator.SecretNamespace, Name: identity + "-kubeconfig"},
+		StringData: map[string]string{"planted": "yes"},
+	}
+}
+
+// ourLabels are the labels of everything that the operator makes for an identity.
+func ourLabels(identity string) map[string]string {
+	return map[string]string{v1alpha1.ManagedByLabel: v1alpha1.ManagedByValue, v1alpha1.IdentityLabel: identity}
+}
+
+// forgedOwner is the owner reference that proves ownership, which whoever can read the UID can write.
+func forgedOwner(identity *v1alpha1.ClientIdentity) []metav1.OwnerReference {
+	return []metav1.OwnerReference{{
+		APIVersion: v1alpha1.GroupVersion.String(), Kind: "ClientIdentity", Name: identity.Name, UID: identity.UID, Controller: ptr.To(true),
+	}}
+}
+
+// uidOf returns the UID of an object as it is now, or "" where there is none.
+func uidOf(object client.Object) func() types.UID {
+	return func() types.UID {
+		GinkgoHelper()
+		now := object.DeepCopyObject().(client.Object)
+		err := admin.Get(ctx, client.ObjectKeyFromObject(object), now)
+		Expect(client.IgnoreNotFound(err)).To(Succeed())
+		if err != nil {
+			return ""
+		}
+		return now.GetUID()
+	}
+}
+
+// change edits an object as it is now, trying again where somebody else changed it meanwhile.
+func change[T client.Object](object T, edit func(T)) {
+	GinkgoHelper()
+	Eventually(func(g Gomega) {
+		g.Expect(admin.Get(ctx, client.ObjectKeyFromObject(object), object)).To(Succeed())
+		edit(object)
+		g.Expect(admin.Update(ctx, object)).To(Succeed())
+	}).Should(Succeed())
+}
+
+// bindingsOf returns the kind, namespace and role of everything that has the identity's label: "RoleBinding dev/view".
+func bindingsOf(name string) func() []string {
+	return func() []string {
+		GinkgoHelper()
+		found := []string{}
+		for _, binding := range roleBindingsOf(name) {
+			found = append(found, fmt.Sprintf("RoleBinding %s/%s", binding.Namespace, binding.RoleRef.Name))
+		}
+		var clusterWide rbacv1.ClusterRoleBindingList
+		Expect(admin.List(ctx, &clusterWide, client.MatchingLabels(ourLabels(name)))).To(Succeed())
+		for i := range clusterWide.Items {
+			found = append(found, "ClusterRoleBinding "+clusterWide.Items[i].RoleRef.Name)
+		}
+		return found
+	}
+}
+
+// roleBindingsOf returns the RoleBindings with the identity's label.
+func roleBindingsOf(name string) []rbacv1.RoleBinding {
+	GinkgoHelper()
+	var list rbacv1.RoleBindingList
+	Expect(admin.List(ctx, &list, client.MatchingLabels(ourLabels(name)))).To(Succeed())
+	return list.Items
+}
+
+// secretsOf returns the names of the Secrets with the identity's label.
+func secretsOf(name string) func() []string {
+	return func() []string {
+		GinkgoHelper()
+		var list corev1.SecretList
+		Expect(admin.List(ctx, &list, client.MatchingLabels(ourLabels(name)))).To(Succeed())
+		names := []string{}
+		for i := range list.Items {
+			names = append(names, list.Items[i].Name)
+		}
+		return names
+	}
+}
+
+// requestsOf returns the names of the CertificateSigningRequests with the identity's label, finished ones too.
+func requestsOf(name string) func() []string {
+	return func() []string {
+		GinkgoHelper()
+		names := []string{}
+		for _, csr := range signingRequests(name) {
+			names = append(names, csr.Name)
+		}
+		return names
+	}
+}
+
+func signingRequests(name string) []certificatesv1.CertificateSigningRequest {
+	GinkgoHelper()
+	var list certificatesv1.CertificateSigningRequestList
+	Expect(admin.List(ctx, &list, client.MatchingLabels(ourLabels(name)))).To(Succeed())
+	return list.Items
+}
+
+// openRequest waits until one request is open and returns it.
+func openRequest(name string) *certificatesv1.CertificateSigningRequest {
+	GinkgoHelper()
+	var open []certificatesv1.CertificateSigningRequest
+	Eventually(func() []certificatesv1.CertificateSigningRequest {
+		open = slices.DeleteFunc(signingRequests(name), func(csr certificatesv1.CertificateSigningRequest) bool { return closed(&csr) })
+		return open
+	}).Should(HaveLen(1))
+	return &open[0]
+}
+
+// closed says whether a request was signed, denied or failed.
+func closed(csr *certificatesv1.CertificateSigningRequest) bool {
+	return len(csr.Status.Certificate) > 0 || slices.ContainsFunc(csr.Status.Conditions, func(c certificatesv1.CertificateSigningRequestCondition) bool {
+		return c.Type == certificatesv1.CertificateDenied || c.Type == certificatesv1.CertificateFailed
+	})
+}
+
+// decideOn approves or denies a request as an administrator does.
+func decideOn(csr *certificatesv1.CertificateSigningRequest, decision certificatesv1.RequestConditionType) {
+	GinkgoHelper()
+	clients, err := kubernetes.NewForConfig(cp.Config())
+	Expect(err).NotTo(HaveOccurred())
+	csr.Status.Conditions = append(csr.Status.Conditions, certificatesv1.CertificateSigningRequestCondition{
+		Type: decision, Status: corev1.ConditionTrue, Reason: "AdministratorDecided", Message: "not today",
+	})
+	_, err = clients.CertificatesV1().CertificateSigningRequests().UpdateApproval(ctx, csr.Name, csr, metav1.UpdateOptions{})
+	Expect(err).NotTo(HaveOccurred())
+}
+
+// leafOf returns the first certificate of a bundle.
+func leafOf(bundle []byte) *x509.Certificate {
+	GinkgoHelper()
+	block, _ := pem.Decode(bundle)
+	Expect(block).NotTo(BeNil(), "a PEM block")
+	certificate, err := x509.ParseCertificate(block.Bytes)
+	Expect(err).NotTo(HaveOccurred())
+	return certificate
+}
+
+// fileOf returns a connection with a client certificate as a kubeconfig.
+func fileOf(config *rest.Config) []byte {
+	GinkgoHelper()
+	file := clientcmdapi.NewConfig()
+	file.Clusters["c"] = &clientcmdapi.Cluster{Server: config.Host, CertificateAuthorityData: config.CAData}
+	file.AuthInfos["u"] = &clientcmdapi.AuthInfo{ClientCertificateData: config.CertData, ClientKeyData: config.KeyData}
+	file.Contexts["x"] = &clientcmdapi.Context{Cluster: "c", AuthInfo: "u"}
+	file.CurrentContext = "x"
+	data, err := clientcmd.Write(*file)
+	Expect(err).NotTo(HaveOccurred())
+	return data
+}
+
+// recorder keeps what a watch has seen.
+type recorder struct {
+	mu     sync.Mutex
+	events []watch.Event
+}
+
+// record watches objects from now until the end of the spec.
+func record(list client.ObjectList, options ...client.ListOption) *recorder {
+	GinkgoHelper()
+	watching, err := client.NewWithWatch(cp.Config(), client.Options{Scheme: manager.Scheme()})
+	Expect(err).NotTo(HaveOccurred())
+	stream, err := watching.Watch(ctx, list, options...)
+	Expect(err).NotTo(HaveOccurred())
+	r, done := &recorder{}, make(chan struct{})
+	go func() {
+		defer close(done)
+		for event := range stream.ResultChan() {
+			r.mu.Lock()
+			r.events = append(r.events, event)
+			r.mu.Unlock()
+		}
+	}()
+	DeferCleanup(func() { stream.Stop(); <-done })
+	return r
+}
+
+// seen returns the events so far, in the order in which they happened.
+func (r *recorder) seen() []watch.Event {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.events)
+}
+
+// created returns how many objects came into being.
+func (r *recorder) created() int {
+	uids := map[types.UID]bool{}
+	for _, event := range r.seen() {
+		uids[event.Object.(client.Object).GetUID()] = true
+	}
+	return len(slices.Collect(maps.Keys(uids)))
+}
+
+// mostOpen returns how many CertificateSigningRequests were open at a time, at most.
+func (r *recorder) mostOpen() int {
+	open, most := map[types.UID]bool{}, 0
+	for _, event := range r.seen() {
+		csr := event.Object.(*certificatesv1.CertificateSigningRequest)
+		if event.Type == watch.Deleted || closed(csr) {
+			delete(open, csr.UID)
+		} else {
+			open[csr.UID] = true
+		}
+		most = max(most, len(open))
+	}
+	return most
+}
+
+// compact returns the UID of an identity as its credential group has it.
+func compact(identity *v1alpha1.ClientIdentity) string {
+	return strings.ReplaceAll(string(identity.UID), "-", "")
+}
+
+// wipeStatus loses the status of an identity, as backup tools do.
+func wipeStatus(name string) {
+	GinkgoHelper()
+	Eventually(func(g Gomega) {
+		identity := get(name)
+		identity.Status = v1alpha1.ClientIdentityStatus{}
+		g.Expect(admin.Status().Update(ctx, identity)).To(Succeed())
+	}).Should(Succeed())
+}
+
+// inName selects the one object of that name.
+func inName(name string) client.ListOption {
+	return client.MatchingFields{"metadata.name": name}
+}
+
+// fingerprint returns the fingerprint of a certificate as the status has it.
+func fingerprint(certificate *x509.Certificate) string {
+	sum := sha256.Sum256(certificate.Raw)
+	return hex.EncodeToString(sum[:])
+}
