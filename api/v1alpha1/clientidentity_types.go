@@ -49,12 +49,13 @@ type ClientIdentityList struct {
 
 // ClientIdentitySpec is the identity that is wanted.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.renewBefore) || !has(self.renewBeforePercentage)",message="set renewBefore or renewBeforePercentage, not both"
-// +kubebuilder:validation:XValidation:rule="!has(self.renewBefore) || !self.renewBefore.matches('^([0-9]+(\\\\.[0-9]+)?(h|m|s))+$') || !self.ttl.matches('^([0-9]+(\\\\.[0-9]+)?(h|m|s))+$') || duration(self.renewBefore) < duration(self.ttl)",message="renewBefore must be shorter than ttl"
-// +kubebuilder:validation:XValidation:rule="!has(self.roleBindings) || self.roleBindings.all(b, !has(b.group) || (has(self.groups) && b.group in self.groups))",message="roleBindings[].group must be one of spec.groups"
-// +kubebuilder:validation:XValidation:rule="!has(self.clusterRoleBindings) || self.clusterRoleBindings.all(b, !has(b.group) || (has(self.groups) && b.group in self.groups))",message="clusterRoleBindings[].group must be one of spec.groups"
-// +kubebuilder:validation:XValidation:rule="self.bindTo != 'Credential' || ((!has(self.roleBindings) || self.roleBindings.all(b, !has(b.group))) && (!has(self.clusterRoleBindings) || self.clusterRoleBindings.all(b, !has(b.group))))",message="a binding cannot name a group when bindTo is Credential: remove group from the binding, or set bindTo to Username"
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.revokeIssuedBefore) || has(self.revokeIssuedBefore)",message="revokeIssuedBefore cannot be removed once it is set: older certificates would be valid again"
+// +kubebuilder:validation:XValidation:rule="!has(self.renewBefore) || !has(self.renewBeforePercentage)",fieldPath=".renewBeforePercentage",message="set renewBefore or renewBeforePercentage, not both"
+// +kubebuilder:validation:XValidation:rule="!has(self.renewBefore) || !self.renewBefore.matches('^([0-9]{1,6}(\\\\.[0-9]+)?h|[0-9]{1,8}(\\\\.[0-9]+)?m|[0-9]{1,10}(\\\\.[0-9]+)?s)+$') || !self.ttl.matches('^([0-9]{1,6}(\\\\.[0-9]+)?h|[0-9]{1,8}(\\\\.[0-9]+)?m|[0-9]{1,10}(\\\\.[0-9]+)?s)+$') || duration(self.renewBefore) < duration(self.ttl)",fieldPath=".renewBefore",message="must be shorter than ttl"
+// +kubebuilder:validation:XValidation:rule="!has(self.roleBindings) || self.roleBindings.all(b, !has(b.group) || (has(self.groups) && b.group in self.groups))",fieldPath=".roleBindings",message="the group of a binding must be one of spec.groups"
+// +kubebuilder:validation:XValidation:rule="!has(self.clusterRoleBindings) || self.clusterRoleBindings.all(b, !has(b.group) || (has(self.groups) && b.group in self.groups))",fieldPath=".clusterRoleBindings",message="the group of a binding must be one of spec.groups"
+// +kubebuilder:validation:XValidation:rule="self.bindTo != 'Credential' || ((!has(self.roleBindings) || self.roleBindings.all(b, !has(b.group))) && (!has(self.clusterRoleBindings) || self.clusterRoleBindings.all(b, !has(b.group))))",fieldPath=".bindTo",message="cannot be Credential while a binding has a group: remove group from the binding, or set bindTo to Username"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.revokeIssuedBefore) || has(self.revokeIssuedBefore)",fieldPath=".revokeIssuedBefore",message="cannot be removed once it is set: older certificates would be valid again"
+// +kubebuilder:validation:XValidation:rule="!has(self.secret.holderCanRead) || !self.secret.holderCanRead || self.bindTo == 'Credential'",fieldPath=".secret.holderCanRead",message="requires bindTo: Credential, so that a revoked copy cannot fetch the next kubeconfig"
 type ClientIdentitySpec struct {
 	// username is the name of the user: the common name (CN) of the certificate. It is immutable and
 	// has 1 to 64 characters (RFC 5280, ub-common-name). Names that Kubernetes reserves for its own
@@ -62,10 +63,10 @@ type ClientIdentitySpec struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="username is immutable: create another ClientIdentity instead"
-	// +kubebuilder:validation:XValidation:rule="!self.matches('\\\\p{C}') && !self.matches('^[\\\\s\\\\p{Z}]|[\\\\s\\\\p{Z}]$')",message="username must not contain control characters, nor begin or end with a space"
-	// +kubebuilder:validation:XValidation:rule="!self.startsWith('system:node:') && !self.startsWith('system:serviceaccount:') && !(self in ['system:anonymous', 'system:apiserver', 'system:kube-controller-manager', 'system:kube-scheduler', 'system:kube-proxy'])",message="username is reserved for a component of Kubernetes: choose another one"
-	// +kubebuilder:validation:XValidation:rule="!self.startsWith('clientidentity.dev:')",message="username must not begin with clientidentity.dev:, which is reserved for the operator"
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="is immutable: create another ClientIdentity instead"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\p{C}\\\\p{Zl}\\\\p{Zp}]') && !self.matches('^[\\\\s\\\\p{Z}]|[\\\\s\\\\p{Z}]$')",message="must not contain control or invisible formatting characters, nor begin or end with a space"
+	// +kubebuilder:validation:XValidation:rule="!self.startsWith('system:node:') && !self.startsWith('system:serviceaccount:') && !(self in ['system:anonymous', 'system:apiserver', 'system:kube-controller-manager', 'system:kube-scheduler', 'system:kube-proxy'])",message="is reserved for a component of Kubernetes: choose another one"
+	// +kubebuilder:validation:XValidation:rule="!self.startsWith('clientidentity.dev:')",message="must not begin with clientidentity.dev:, which is reserved for the operator"
 	Username string `json:"username"`
 
 	// groups are the groups of the user: the organizations (O) of the certificate. A set of at most 32
@@ -76,9 +77,9 @@ type ClientIdentitySpec struct {
 	// +kubebuilder:validation:MaxItems=32
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=64
-	// +kubebuilder:validation:items:XValidation:rule="!self.matches('\\\\p{C}') && !self.matches('^[\\\\s\\\\p{Z}]|[\\\\s\\\\p{Z}]$')",message="a group must not contain control characters, nor begin or end with a space"
-	// +kubebuilder:validation:items:XValidation:rule="!(self in ['system:masters', 'system:nodes', 'system:authenticated', 'system:unauthenticated', 'kubeadm:cluster-admins']) && !self.startsWith('system:bootstrappers') && !self.startsWith('system:serviceaccounts')",message="this group is reserved by Kubernetes and cannot be given to a client identity: use a group of your own and bind roles to it"
-	// +kubebuilder:validation:items:XValidation:rule="!self.startsWith('clientidentity.dev:')",message="a group must not begin with clientidentity.dev:, which is reserved for the operator"
+	// +kubebuilder:validation:items:XValidation:rule="!self.matches('[\\\\p{C}\\\\p{Zl}\\\\p{Zp}]') && !self.matches('^[\\\\s\\\\p{Z}]|[\\\\s\\\\p{Z}]$')",message="must not contain control or invisible formatting characters, nor begin or end with a space"
+	// +kubebuilder:validation:items:XValidation:rule="!(self in ['system:masters', 'system:nodes', 'system:authenticated', 'system:unauthenticated', 'kubeadm:cluster-admins']) && !self.startsWith('system:bootstrappers') && !self.startsWith('system:serviceaccounts')",message="is reserved by Kubernetes and cannot be given to a client identity: use a group of your own and bind roles to it"
+	// +kubebuilder:validation:items:XValidation:rule="!self.startsWith('clientidentity.dev:')",message="must not begin with clientidentity.dev:, which is reserved for the operator"
 	Groups []string `json:"groups,omitempty"`
 
 	// ttl is the lifetime asked of the signer, as a Go duration of hours, minutes and seconds: at least
@@ -89,7 +90,7 @@ type ClientIdentitySpec struct {
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(\\\\.[0-9]+)?(h|m|s))+$')",message="must be a duration in hours, minutes and seconds such as 2160h or 1h30m: there is no unit for days, so 90d is written 2160h"
-	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]+(\\\\.[0-9]+)?(h|m|s))+$') || (duration(self) >= duration('10m') && duration(self) <= duration('2147483647s'))",message="must be at least 10m (the shortest lifetime that Kubernetes signs) and at most 2147483647s"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]+(\\\\.[0-9]+)?(h|m|s))+$') || (self.matches('^([0-9]{1,6}(\\\\.[0-9]+)?h|[0-9]{1,8}(\\\\.[0-9]+)?m|[0-9]{1,10}(\\\\.[0-9]+)?s)+$') && duration(self) >= duration('10m') && duration(self) <= duration('2147483647s'))",message="must be at least 10m (the shortest lifetime that Kubernetes signs) and at most 2147483647s"
 	TTL metav1.Duration `json:"ttl,omitempty,omitzero"`
 
 	// renewBefore is how long before its end a certificate is renewed, as a Go duration of hours,
@@ -100,7 +101,7 @@ type ClientIdentitySpec struct {
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(\\\\.[0-9]+)?(h|m|s))+$')",message="must be a duration in hours, minutes and seconds such as 720h or 1h30m: there is no unit for days, so 30d is written 720h"
-	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]+(\\\\.[0-9]+)?(h|m|s))+$') || (duration(self) > duration('0s') && duration(self) <= duration('2147483647s'))",message="must be more than 0s and at most 2147483647s"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]+(\\\\.[0-9]+)?(h|m|s))+$') || (self.matches('^([0-9]{1,6}(\\\\.[0-9]+)?h|[0-9]{1,8}(\\\\.[0-9]+)?m|[0-9]{1,10}(\\\\.[0-9]+)?s)+$') && duration(self) >= duration('1s') && duration(self) <= duration('2147483647s'))",message="must be at least 1s and at most 2147483647s"
 	RenewBefore *metav1.Duration `json:"renewBefore,omitempty"`
 
 	// renewBeforePercentage is the part of the lifetime really issued, in percent, that is left when a
@@ -119,9 +120,9 @@ type ClientIdentitySpec struct {
 	// operator must be allowed to approve requests for it.
 	// +optional
 	// +kubebuilder:default="kubernetes.io/kube-apiserver-client"
-	// +kubebuilder:validation:MinLength=3
-	// +kubebuilder:validation:MaxLength=316
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/[a-zA-Z0-9]([-a-zA-Z0-9_.]*[a-zA-Z0-9])?$')",message="must be a domain and a path, such as kubernetes.io/kube-apiserver-client"
+	// +kubebuilder:validation:MaxLength=571
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\\\\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)+/[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$') && self.indexOf('/') <= 253 && self.size() - self.indexOf('/') <= 318",message="must be a domain of two or more labels, a slash and a name in lower case, such as kubernetes.io/kube-apiserver-client"
+	// +kubebuilder:validation:XValidation:rule="!(self in ['kubernetes.io/kube-apiserver-client-kubelet', 'kubernetes.io/kubelet-serving', 'kubernetes.io/legacy-unknown'])",message="this signer signs no client certificates for users: use kubernetes.io/kube-apiserver-client or a signer of your own"
 	SignerName string `json:"signerName,omitempty"`
 
 	// bindTo says what the role bindings name: Username (the default) is the user; Credential is a group
@@ -166,6 +167,7 @@ type ClientIdentitySpec struct {
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$`
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('1970-01-01T00:00:00Z') && self <= timestamp('9999-12-31T23:59:59.999999999Z')",message="must be a time such as 2027-01-01T00:00:00Z, with capital T and Z, in the years 1970 to 9999"
 	AccessUntil *metav1.Time `json:"accessUntil,omitempty"`
 
 	// revokeIssuedBefore revokes the certificates issued before this time. It may only grow and cannot be
@@ -176,13 +178,14 @@ type ClientIdentitySpec struct {
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$`
-	// +kubebuilder:validation:XValidation:rule="self >= oldSelf",message="revokeIssuedBefore may only grow: older certificates would be valid again"
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('1970-01-01T00:00:00Z') && self <= timestamp('9999-12-31T23:59:59.999999999Z')",message="must be a time such as 2027-01-01T00:00:00Z, with capital T and Z, in the years 1970 to 9999"
+	// +kubebuilder:validation:XValidation:rule="int(self) >= int(oldSelf)",message="may only grow: older certificates would be valid again"
 	RevokeIssuedBefore *metav1.Time `json:"revokeIssuedBefore,omitempty"`
 }
 
 // PrivateKey is the kind of key that a certificate is issued for.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.size) || (self.algorithm == 'ECDSA' ? self.size in [256, 384, 521] : self.algorithm == 'RSA' ? self.size in [2048, 3072, 4096] : false)",message="size must be 256, 384 or 521 for ECDSA, 2048, 3072 or 4096 for RSA, and not set for Ed25519"
+// +kubebuilder:validation:XValidation:rule="!has(self.size) || (self.algorithm == 'ECDSA' ? self.size in [256, 384, 521] : self.algorithm == 'RSA' ? self.size in [2048, 3072, 4096] : false)",fieldPath=".size",message="must be 256, 384 or 521 for ECDSA, 2048, 3072 or 4096 for RSA, and not set for Ed25519"
 type PrivateKey struct {
 	// algorithm is ECDSA (the default), RSA or Ed25519.
 	// +optional
@@ -245,7 +248,7 @@ const (
 // RoleBinding is a binding in one namespace, or in every namespace that a selector matches.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.namespace) != has(self.namespaceSelector)",message="set exactly one of namespace and namespaceSelector"
-// +kubebuilder:validation:XValidation:rule="!has(self.validFrom) || !has(self.validUntil) || self.validFrom < self.validUntil",message="validFrom must be before validUntil"
+// +kubebuilder:validation:XValidation:rule="!has(self.validFrom) || !has(self.validUntil) || int(self.validFrom) < int(self.validUntil)",fieldPath=".validUntil",message="must be after validFrom, by a second or more"
 type RoleBinding struct {
 	// name names the binding within the identity: a DNS label.
 	// +required
@@ -283,7 +286,7 @@ type RoleBinding struct {
 
 // ClusterRoleBinding is a cluster-wide binding.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.validFrom) || !has(self.validUntil) || self.validFrom < self.validUntil",message="validFrom must be before validUntil"
+// +kubebuilder:validation:XValidation:rule="!has(self.validFrom) || !has(self.validUntil) || int(self.validFrom) < int(self.validUntil)",fieldPath=".validUntil",message="must be after validFrom, by a second or more"
 type ClusterRoleBinding struct {
 	// name names the binding within the identity: a DNS label.
 	// +required
@@ -312,6 +315,7 @@ type BindingWindow struct {
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$`
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('1970-01-01T00:00:00Z') && self <= timestamp('9999-12-31T23:59:59.999999999Z')",message="must be a time such as 2027-01-01T00:00:00Z, with capital T and Z, in the years 1970 to 9999"
 	ValidFrom *metav1.Time `json:"validFrom,omitempty"`
 
 	// validUntil is when the binding ends. Without it, it has no end.
@@ -319,6 +323,7 @@ type BindingWindow struct {
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$`
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('1970-01-01T00:00:00Z') && self <= timestamp('9999-12-31T23:59:59.999999999Z')",message="must be a time such as 2027-01-01T00:00:00Z, with capital T and Z, in the years 1970 to 9999"
 	ValidUntil *metav1.Time `json:"validUntil,omitempty"`
 }
 
@@ -354,7 +359,7 @@ type NamespaceSelector struct {
 	// matchLabels are labels that a namespace must have. At most 16.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=16
-	// +kubebuilder:validation:XValidation:rule="self.all(k, !format.qualifiedName().validate(k).hasValue())",message="keys must be label names"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !format.qualifiedName().validate(k).hasValue())",message="keys must be label names, such as team or example.com/team"
 	MatchLabels map[string]LabelValue `json:"matchLabels,omitempty"`
 
 	// matchExpressions are requirements that a namespace's labels must meet. At most 16.
@@ -372,7 +377,7 @@ type NamespaceSelectorRequirement struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=317
-	// +kubebuilder:validation:XValidation:rule="!format.qualifiedName().validate(self).hasValue()",message="must be the name of a label"
+	// +kubebuilder:validation:XValidation:rule="!format.qualifiedName().validate(self).hasValue()",message="must be the name of a label, such as team or example.com/team"
 	Key string `json:"key"`
 
 	// operator is In, NotIn, Exists or DoesNotExist.
@@ -417,15 +422,15 @@ type SecretTemplate struct {
 	// labels are set on the Secret besides the operator's own. At most 32.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=32
-	// +kubebuilder:validation:XValidation:rule="self.all(k, !format.qualifiedName().validate(k).hasValue())",message="keys must be label names"
-	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('clientidentity.dev/') && k != 'app.kubernetes.io/managed-by')",message="labels with the prefix clientidentity.dev/ and app.kubernetes.io/managed-by are set by the operator"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !format.qualifiedName().validate(k).hasValue())",message="keys must be label names, such as team or example.com/team"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('clientidentity.dev/') && k != 'app.kubernetes.io/managed-by')",message="keys with the prefix clientidentity.dev/ and app.kubernetes.io/managed-by are set by the operator"
 	Labels map[string]LabelValue `json:"labels,omitempty"`
 
 	// annotations are set on the Secret besides the operator's own. At most 32.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=32
-	// +kubebuilder:validation:XValidation:rule="self.all(k, !format.qualifiedName().validate(k.lowerAscii()).hasValue())",message="keys must be annotation names"
-	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.lowerAscii().startsWith('clientidentity.dev/'))",message="annotations with the prefix clientidentity.dev/ are set by the operator"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !format.qualifiedName().validate(k.lowerAscii()).hasValue())",message="keys must be annotation names, such as note or example.com/note"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.lowerAscii().startsWith('clientidentity.dev/'))",message="keys with the prefix clientidentity.dev/ are set by the operator"
 	Annotations map[string]AnnotationValue `json:"annotations,omitempty"`
 
 	// kubeconfigKey is the key of the Secret that holds the kubeconfig. It defaults to kubeconfig and must
@@ -437,6 +442,11 @@ type SecretTemplate struct {
 	// +kubebuilder:validation:Pattern=`^[-._a-zA-Z0-9]+$`
 	// +kubebuilder:validation:XValidation:rule="!(self in ['tls.crt', 'tls.key', 'ca.crt', '.']) && !self.startsWith('..')",message="must be a key of a Secret other than tls.crt, tls.key and ca.crt"
 	KubeconfigKey string `json:"kubeconfigKey,omitempty"`
+
+	// holderCanRead lets the holder of the credential, and nobody else, read this Secret, so that each renewed
+	// kubeconfig can be fetched with the one before. It requires bindTo: Credential, so that revoking ends it.
+	// +optional
+	HolderCanRead bool `json:"holderCanRead,omitempty"`
 }
 
 // KubeconfigTemplate overrides what a published kubeconfig says of the cluster.
@@ -445,7 +455,7 @@ type KubeconfigTemplate struct {
 	// (status.server says where from).
 	// +optional
 	// +kubebuilder:validation:MaxLength=2048
-	// +kubebuilder:validation:XValidation:rule="self == '' || (isURL(self) && url(self).getScheme() == 'https' && url(self).getHost() != '')",message="must be an https:// URL"
+	// +kubebuilder:validation:XValidation:rule="self == '' || (isURL(self) && url(self).getScheme() == 'https' && url(self).getHostname() != '' && !self.matches('[\\\\s\\\\p{Z}\\\\p{C}?#]|//[^/]*@'))",message="must be an https:// URL such as https://api.example.com:6443, without user, query and fragment"
 	Server string `json:"server,omitempty"`
 
 	// certificateAuthorityData is the PEM bundle of CA certificates that the server's certificate is checked
@@ -458,23 +468,26 @@ type KubeconfigTemplate struct {
 	// the server's URL.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[-a-zA-Z0-9._:]*$')",message="must be a DNS name or an IP address"
 	TLSServerName string `json:"tlsServerName,omitempty"`
 
 	// proxyURL is the proxy that clients reach the server through: an http, https or socks5 URL.
 	// +optional
 	// +kubebuilder:validation:MaxLength=2048
-	// +kubebuilder:validation:XValidation:rule="self == '' || (isURL(self) && url(self).getScheme() in ['http', 'https', 'socks5'] && url(self).getHost() != '')",message="must be an http://, https:// or socks5:// URL"
+	// +kubebuilder:validation:XValidation:rule="self == '' || (isURL(self) && url(self).getScheme() in ['http', 'https', 'socks5'] && url(self).getHostname() != '' && !self.matches('[\\\\s\\\\p{Z}\\\\p{C}]'))",message="must be an http://, https:// or socks5:// URL such as http://proxy.example.com:3128"
 	ProxyURL string `json:"proxyURL,omitempty"`
 
 	// clusterName is the name of the cluster in the kubeconfig. It defaults to the operator's --cluster-name.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\p{C}\\\\p{Zl}\\\\p{Zp}]')",message="must not contain control or invisible formatting characters"
 	ClusterName string `json:"clusterName,omitempty"`
 
 	// contextName is the name of the context and of the user in the kubeconfig. It defaults to
 	// <name of the identity>@<cluster name>, so that kubeconfigs of many clusters merge.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\p{C}\\\\p{Zl}\\\\p{Zp}]')",message="must not contain control or invisible formatting characters"
 	ContextName string `json:"contextName,omitempty"`
 
 	// namespace is the default namespace of the context.

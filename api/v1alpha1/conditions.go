@@ -47,6 +47,8 @@ const (
 	ReasonSignerNotServing = "SignerNotServing"
 	// ReasonRequestRejected surfaces when the API server refuses the request as invalid or forbids to create it.
 	ReasonRequestRejected = "RequestRejected"
+	// ReasonSignerNotAllowed surfaces when a certificate is to be asked of a signer that is none of --allowed-signers.
+	ReasonSignerNotAllowed = "SignerNotAllowed"
 	// ReasonApprovalForbidden surfaces when the operator may not approve requests for the signer.
 	ReasonApprovalForbidden = "ApprovalForbidden"
 	// ReasonRequestLost surfaces when the open request was deleted, or changed, by somebody else.

@@ -17,6 +17,7 @@ type ClientIdentityStatus struct {
 	// +listType=map
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:XValidation:rule="self.all(c, c.lastTransitionTime >= timestamp('0001-01-01T00:00:00Z') && c.lastTransitionTime <= timestamp('9999-12-31T23:59:59.999999999Z'))",message="lastTransitionTime must be a time such as 2027-03-01T00:00:00Z in the years 1 to 9999"
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
 	// certificate is the certificate that is published in the Secret.
@@ -31,6 +32,9 @@ type ClientIdentityStatus struct {
 
 	// outstandingUntil is when the last certificate ever issued for this identity ends.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('0001-01-01T00:00:00Z') && self <= timestamp('9999-12-31T23:59:59.999999999Z')",message="must be a time such as 2027-03-01T00:00:00Z in the years 1 to 9999"
 	OutstandingUntil *metav1.Time `json:"outstandingUntil,omitempty"`
 
 	// secretRef is the Secret that the credential is published in.
@@ -43,6 +47,8 @@ type ClientIdentityStatus struct {
 
 	// boundBindings is the number of role bindings that are in place.
 	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
 	BoundBindings int32 `json:"boundBindings,omitempty"`
 
 	// groupList is spec.groups in one line, for kubectl get -o wide.
@@ -69,31 +75,46 @@ type ClientIdentityStatus struct {
 type CertificateStatus struct {
 	// serialNumber is the serial number in hexadecimal.
 	// +optional
+	// +kubebuilder:validation:MaxLength=512
 	SerialNumber string `json:"serialNumber,omitempty"`
 
 	// fingerprint is the SHA-256 of the certificate's DER in hexadecimal, as in the credential-id
 	// X509SHA256=... that the API server writes into audit events.
 	// +optional
+	// +kubebuilder:validation:MaxLength=64
 	Fingerprint string `json:"fingerprint,omitempty"`
 
 	// notBefore is the start of the validity; signers set it to some minutes before the issuance.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('0001-01-01T00:00:00Z') && self <= timestamp('9999-12-31T23:59:59.999999999Z')",message="must be a time such as 2027-03-01T00:00:00Z in the years 1 to 9999"
 	NotBefore *metav1.Time `json:"notBefore,omitempty"`
 
 	// notAfter is the end of the validity.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('0001-01-01T00:00:00Z') && self <= timestamp('9999-12-31T23:59:59.999999999Z')",message="must be a time such as 2027-03-01T00:00:00Z in the years 1 to 9999"
 	NotAfter *metav1.Time `json:"notAfter,omitempty"`
 
 	// issuedAt is when the certificate was asked for: the lifetime that renewal counts with begins here.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('0001-01-01T00:00:00Z') && self <= timestamp('9999-12-31T23:59:59.999999999Z')",message="must be a time such as 2027-03-01T00:00:00Z in the years 1 to 9999"
 	IssuedAt *metav1.Time `json:"issuedAt,omitempty"`
 
 	// renewalTime is when the certificate will be renewed. It is not set where renewing would gain no time.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('0001-01-01T00:00:00Z') && self <= timestamp('9999-12-31T23:59:59.999999999Z')",message="must be a time such as 2027-03-01T00:00:00Z in the years 1 to 9999"
 	RenewalTime *metav1.Time `json:"renewalTime,omitempty"`
 
 	// issuer is the distinguished name of the CA that signed it.
 	// +optional
+	// +kubebuilder:validation:MaxLength=512
 	Issuer string `json:"issuer,omitempty"`
 
 	// authorityKeyID is the identifier of that CA's key in hexadecimal: it tells CAs of the same name apart.
@@ -102,6 +123,9 @@ type CertificateStatus struct {
 
 	// requestedTTL is the lifetime that was asked for.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(\\\\.[0-9]+)?(h|m|s))+$') && duration(self) >= duration('0s')",message="must be a duration such as 2160h"
 	RequestedTTL *metav1.Duration `json:"requestedTTL,omitempty"`
 
 	// revision counts the certificates that were published for this identity, from 1.
@@ -113,28 +137,38 @@ type CertificateStatus struct {
 type IssuedCertificate struct {
 	// fingerprint is the SHA-256 of the certificate's DER in hexadecimal.
 	// +optional
+	// +kubebuilder:validation:MaxLength=64
 	Fingerprint string `json:"fingerprint,omitempty"`
 
 	// serialNumber is the serial number in hexadecimal.
 	// +optional
+	// +kubebuilder:validation:MaxLength=512
 	SerialNumber string `json:"serialNumber,omitempty"`
 
 	// groups are the groups in the certificate.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=64
 	Groups []string `json:"groups,omitempty"`
 
 	// notBefore is the start of the validity.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('0001-01-01T00:00:00Z') && self <= timestamp('9999-12-31T23:59:59.999999999Z')",message="must be a time such as 2027-03-01T00:00:00Z in the years 1 to 9999"
 	NotBefore *metav1.Time `json:"notBefore,omitempty"`
 
 	// notAfter is the end of the validity.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('0001-01-01T00:00:00Z') && self <= timestamp('9999-12-31T23:59:59.999999999Z')",message="must be a time such as 2027-03-01T00:00:00Z in the years 1 to 9999"
 	NotAfter *metav1.Time `json:"notAfter,omitempty"`
 
 	// issuer is the distinguished name of the CA that signed it.
 	// +optional
+	// +kubebuilder:validation:MaxLength=512
 	Issuer string `json:"issuer,omitempty"`
 }
 
@@ -142,18 +176,23 @@ type IssuedCertificate struct {
 type SecretReference struct {
 	// namespace is the namespace of the Secret.
 	// +required
+	// +kubebuilder:validation:MaxLength=63
 	Namespace string `json:"namespace"`
 
 	// name is the name of the Secret.
 	// +required
+	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`
 
 	// uid is the UID of the Secret: another one of the same name is not trusted.
 	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:Type=string
 	UID types.UID `json:"uid,omitempty"`
 
 	// resourceVersion is the version of the Secret whose content was checked last.
 	// +optional
+	// +kubebuilder:validation:MaxLength=64
 	ResourceVersion string `json:"resourceVersion,omitempty"`
 }
 
@@ -161,6 +200,7 @@ type SecretReference struct {
 type ServerStatus struct {
 	// url is the URL of the API server.
 	// +required
+	// +kubebuilder:validation:MaxLength=2048
 	URL string `json:"url"`
 
 	// source says who said so: Spec, Flag, ClusterInfo or OperatorConnection.
@@ -188,14 +228,20 @@ const (
 type IssuanceStatus struct {
 	// certificateSigningRequest is the name of the request that is open.
 	// +optional
+	// +kubebuilder:validation:MaxLength=253
 	CertificateSigningRequest string `json:"certificateSigningRequest,omitempty"`
 
 	// failedAttempts is how many attempts in a row failed. A change of the spec or a renew request sets it to 0.
 	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
 	FailedAttempts int32 `json:"failedAttempts,omitempty"`
 
 	// lastFailureTime is when the last attempt failed.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('0001-01-01T00:00:00Z') && self <= timestamp('9999-12-31T23:59:59.999999999Z')",message="must be a time such as 2027-03-01T00:00:00Z in the years 1 to 9999"
 	LastFailureTime *metav1.Time `json:"lastFailureTime,omitempty"`
 
 	// lastFailureReason is the reason of the last failure, as in the condition CertificateIssued.
@@ -222,10 +268,15 @@ type IssuanceStatus struct {
 type ResidualAccess struct {
 	// observedTime is when it was looked up.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('0001-01-01T00:00:00Z') && self <= timestamp('9999-12-31T23:59:59.999999999Z')",message="must be a time such as 2027-03-01T00:00:00Z in the years 1 to 9999"
 	ObservedTime *metav1.Time `json:"observedTime,omitempty"`
 
 	// total is how many bindings were found.
 	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
 	Total int32 `json:"total,omitempty"`
 
 	// bindings are the first of them, at most 20.
@@ -239,13 +290,16 @@ type ResidualAccess struct {
 type BindingReference struct {
 	// kind is RoleBinding or ClusterRoleBinding.
 	// +required
+	// +kubebuilder:validation:Enum=RoleBinding;ClusterRoleBinding
 	Kind string `json:"kind"`
 
 	// namespace is the namespace of a RoleBinding.
 	// +optional
+	// +kubebuilder:validation:MaxLength=63
 	Namespace string `json:"namespace,omitempty"`
 
 	// name is the name of the binding.
 	// +required
+	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`
 }

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -29,6 +30,11 @@ func (p *pass) bind(ctx context.Context) error {
 	desired := access.Desired(identity, namespaces, sets.New(p.Options.SecretNamespaces...), group, p.now)
 	p.wakeAt(desired.Next)
 	p.outOfTime = desired.OutOfTime
+	role, binding := p.reader(group)
+	readerErr := p.applyReader(ctx, role)
+	if binding != nil && readerErr == nil {
+		desired.Bindings = append(desired.Bindings, *binding)
+	}
 	observed, err := p.observeBindings(ctx, desired.Bindings)
 	if err != nil {
 		return err
@@ -36,7 +42,7 @@ func (p *pass) bind(ctx context.Context) error {
 	w := bindingWriter{pass: p, observed: observed, plan: access.Diff(desired.Bindings, observed.all())}
 	w.apply(ctx)
 	p.status.BoundBindings = int32(w.plan.Bound)
-	return w.problem(desired.Missing)
+	return cmp.Or(w.problem(desired.Missing), readerErr)
 }
 
 // bindingIdentity returns the identity whose bindings are wanted. Where it has just been switched to

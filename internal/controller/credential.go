@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
@@ -191,6 +193,11 @@ func (p *pass) mayRequest(ctx context.Context, reason renewal.Reason) (time.Dura
 	if !ok {
 		return 0, waitingProblem(v1alpha1.ReasonAccessEnding, 0,
 			"no certificate is requested in the last ten minutes before accessUntil (%s)", stamp(*accessUntil))
+	}
+	if signer := p.identity.Spec.SignerName; !slices.Contains(p.Options.AllowedSigners, signer) {
+		return 0, stalledProblem(v1alpha1.ReasonSignerNotAllowed,
+			"the operator may not ask signer %q for certificates, only %s: set spec.signerName to one of them, or add it to --allowed-signers",
+			signer, strings.Join(p.Options.AllowedSigners, ", "))
 	}
 	location, err := p.secretLocation()
 	if err != nil {

@@ -28,6 +28,8 @@ type Options struct {
 	ClusterName string
 	// MaxTTL bounds the lifetime asked of signers; zero means no bound.
 	MaxTTL time.Duration
+	// AllowedSigners are the signers that certificates may be asked of.
+	AllowedSigners []string
 	// Spread is the time over which many identities are spread that have the same reason to act.
 	Spread time.Duration
 	// SlowLook is how often to look whether something is gone that no watch of ours tells of; zero means

@@ -69,6 +69,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, con
 		Watches(&certificatesv1.CertificateSigningRequest{}, toIdentity).
 		Watches(&rbacv1.RoleBinding{}, toIdentity).
 		Watches(&rbacv1.ClusterRoleBinding{}, toIdentity).
+		Watches(&rbacv1.Role{}, toIdentity).
 		WatchesMetadata(newSecretMetadata(), toIdentity).
 		WatchesMetadata(onlyMetadata, handler.EnqueueRequestsFromMapFunc(r.namespaceRequests), builder.WithPredicates(namespaceChanged())).
 		WatchesRawSource(source.Channel(everyone, handler.EnqueueRequestsFromMapFunc(r.allRequests))).
@@ -91,7 +92,8 @@ func (r *Reconciler) index(ctx context.Context, indexer client.FieldIndexer) err
 		return fmt.Errorf("index identities by namespace: %w", err)
 	}
 	for _, dependent := range []client.Object{
-		&certificatesv1.CertificateSigningRequest{}, &rbacv1.RoleBinding{}, &rbacv1.ClusterRoleBinding{}, newSecretMetadata(),
+		&certificatesv1.CertificateSigningRequest{}, &rbacv1.RoleBinding{}, &rbacv1.ClusterRoleBinding{}, &rbacv1.Role{},
+		newSecretMetadata(),
 	} {
 		if err := indexer.IndexField(ctx, dependent, indexOwner, ownerIndex); err != nil {
 			return fmt.Errorf("index %T by owner: %w", dependent, err)

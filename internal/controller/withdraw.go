@@ -40,7 +40,7 @@ func (p *pass) withdraw(ctx context.Context) (bool, error) {
 	w := bindingWriter{pass: p, observed: observed, plan: access.Diff(nil, observed.all())}
 	w.apply(ctx)
 	p.status.BoundBindings = 0
-	bindingProblem := w.problem(nil)
+	bindingProblem := cmp.Or(w.problem(nil), p.applyReader(ctx, nil))
 	// What holds a binding or the Secret does not keep the rest.
 	secretErr := p.withdrawSecret(ctx)
 	if secretErr != nil && asProblem(secretErr) == nil {

@@ -30,6 +30,7 @@ import (
 	"github.com/clientidentity/operator/internal/cluster"
 	"github.com/clientidentity/operator/internal/controller"
 	"github.com/clientidentity/operator/internal/kubeconfig"
+	"github.com/clientidentity/operator/internal/webhook"
 )
 
 // name is the operator's name: of its lease and as the reporter of events.
@@ -120,12 +121,16 @@ func addController(ctx context.Context, mgr ctrl.Manager, connection *rest.Confi
 			DefaultSecretNamespace: options.DefaultSecretNamespace,
 			ClusterName:            options.ClusterName,
 			MaxTTL:                 options.MaxTTL,
+			AllowedSigners:         options.AllowedSigners,
 			Spread:                 options.Spread,
 			SlowLook:               options.SlowLook,
 		},
 	}
 	if err := reconciler.SetupWithManager(ctx, mgr, options.ConcurrentReconciles); err != nil {
 		return fmt.Errorf("set up the controller: %w", err)
+	}
+	if err := addWebhook(mgr, live, options); err != nil {
+		return err
 	}
 	return addIssuerWatch(ctx, mgr, connection, reconciler, options)
 }
@@ -163,6 +168,7 @@ func cacheOptions(options Options) cache.Options {
 			&certificatesv1.CertificateSigningRequest{}: {Label: ours},
 			&rbacv1.RoleBinding{}:                       {Label: ours},
 			&rbacv1.ClusterRoleBinding{}:                {Label: ours},
+			&rbacv1.Role{}:                              {Label: ours, Namespaces: secretNamespaces},
 			&corev1.Secret{}:                            {Label: ours, Namespaces: secretNamespaces},
 			&corev1.ConfigMap{}: {Namespaces: map[string]cache.Config{
 				cluster.ClusterInfo.Namespace: named(cluster.ClusterInfo.Name),
@@ -176,11 +182,7 @@ func metricsOptions(options Options) metricsserver.Options {
 	metrics := metricsserver.Options{BindAddress: options.MetricsBindAddress, SecureServing: options.MetricsSecure}
 	if options.MetricsSecure {
 		metrics.FilterProvider = filters.WithAuthenticationAndAuthorization
-		// HTTP/2 is off: CVE-2023-44487 and CVE-2023-39325 (rapid reset) are not worth a protocol that scrapers do not need.
-		metrics.TLSOpts = []func(*tls.Config){func(c *tls.Config) {
-			c.NextProtos = []string{"http/1.1"}
-			c.MinVersion = tls.VersionTLS12
-		}}
+		metrics.TLSOpts = []func(*tls.Config){webhook.SecureTLS}
 	}
 	return metrics
 }

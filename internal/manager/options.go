@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	certificatesv1 "k8s.io/api/certificates/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/utils/clock"
 
@@ -41,8 +42,12 @@ type Options struct {
 	ClusterName string
 	// MaxTTL bounds the lifetime asked of signers; zero means no bound.
 	MaxTTL time.Duration
+	// AllowedSigners are the signers that certificates may be asked of.
+	AllowedSigners []string
 	// ConcurrentReconciles is how many identities are reconciled at a time.
 	ConcurrentReconciles int
+	// Webhook says how requests for identities are checked.
+	Webhook WebhookOptions
 
 	// InCluster is set where the operator runs in a pod of the cluster that it works for.
 	InCluster bool
@@ -66,7 +71,14 @@ func DefaultOptions() Options {
 		SecretNamespaces:       []string{"client-identities"},
 		DefaultSecretNamespace: "client-identities",
 		ClusterName:            "kubernetes",
+		AllowedSigners:         []string{certificatesv1.KubeAPIServerClientSignerName},
 		ConcurrentReconciles:   16,
+		Webhook: WebhookOptions{
+			Enabled:      true,
+			Port:         9443,
+			CertDir:      "/etc/client-identity-operator/webhook",
+			CertRotation: true,
+		},
 		IssuerInterval:         10 * time.Minute,
 		Spread:                 10 * time.Minute,
 	}
@@ -100,8 +112,14 @@ func (o *Options) BindFlags(flags *flag.FlagSet) {
 		"Name of the cluster in published kubeconfigs. Contexts and users are named <identity>@<cluster name>.")
 	flags.DurationVar(&o.MaxTTL, "max-ttl", o.MaxTTL,
 		"Longest certificate lifetime asked of a signer, such as 2160h, whatever an identity's spec.ttl says. 0 means no bound.")
+	flags.Func("allowed-signers", fmt.Sprintf("Comma-separated `signers` that certificates may be asked of. The operator needs the right to "+
+		"approve for each. (default %q)", strings.Join(o.AllowedSigners, ",")), func(value string) error {
+		o.AllowedSigners = splitList(value)
+		return nil
+	})
 	flags.IntVar(&o.ConcurrentReconciles, "concurrent-reconciles", o.ConcurrentReconciles,
 		"How many identities are reconciled at a time.")
+	o.Webhook.bindFlags(flags)
 }
 
 // Validate returns what is wrong with the options, all of it, in terms of the flags.
@@ -127,9 +145,13 @@ func (o *Options) Validate() error {
 	if o.MaxTTL != 0 && o.MaxTTL < renewal.MinimumTTL {
 		errs = append(errs, fmt.Errorf("--max-ttl %s must be at least %s, the shortest lifetime that Kubernetes signs, or 0 for no bound", o.MaxTTL, renewal.MinimumTTL))
 	}
+	if len(o.AllowedSigners) == 0 {
+		errs = append(errs, errors.New("--allowed-signers names no signer"))
+	}
 	if o.ConcurrentReconciles < 1 {
 		errs = append(errs, fmt.Errorf("--concurrent-reconciles %d must be at least 1", o.ConcurrentReconciles))
 	}
+	errs = append(errs, o.Webhook.validate())
 	return errors.Join(errs...)
 }
 

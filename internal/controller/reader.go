@@ -1,0 +1,111 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/access"
+)
+
+// readerBinding is the name, within an identity, of the binding that lets the holder read the Secret. No binding of
+// the spec has it: theirs are DNS labels.
+const readerBinding = "secret-reader:"
+
+// +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=roles,namespace=client-identities,verbs=get;list;watch;create;update;delete
+
+// reader returns the Role that lets the holder of the credential read the published Secret, and its binding; nil
+// where that is not asked for, or the Secret may not stand there. A Role's name is no secret: what it grants
+// is held by the credential's group alone.
+func (p *pass) reader(group string) (*rbacv1.Role, *access.Binding) {
+	location, err := p.secretLocation()
+	if err != nil || !p.identity.Spec.Secret.HolderCanRead || p.identity.Spec.BindTo != v1alpha1.BindToCredential {
+		return nil, nil
+	}
+	role := &rbacv1.Role{
+		ObjectMeta: p.dependentMeta(client.ObjectKey{Namespace: location.Namespace, Name: "clientidentity:" + p.identity.Name + ":" + readerBinding}),
+		Rules: []rbacv1.PolicyRule{{
+			APIGroups: []string{""}, Resources: []string{"secrets"}, ResourceNames: []string{location.Name}, Verbs: []string{"get"},
+		}},
+	}
+	roleRef := rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role.Name}
+	return role, &access.Binding{
+		Namespace: location.Namespace,
+		Name:      access.BindingName(p.identity.Name, readerBinding, roleRef),
+		SpecName:  "secret.holderCanRead",
+		RoleRef:   roleRef,
+		Subject:   rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.GroupKind, Name: group},
+	}
+}
+
+// applyReader makes the Role as it should be and removes Roles of this identity that are not wanted (any more).
+func (p *pass) applyReader(ctx context.Context, want *rbacv1.Role) error {
+	var owned rbacv1.RoleList
+	if err := p.List(ctx, &owned, client.MatchingFields{indexOwner: string(p.identity.UID)}, client.DisableReadYourWritesConsistency); err != nil {
+		return fmt.Errorf("list Roles: %w", err)
+	}
+	for i := range owned.Items {
+		role := &owned.Items[i]
+		if want != nil && role.Namespace == want.Namespace && role.Name == want.Name {
+			continue
+		}
+		uid := role.UID
+		if err := p.Delete(ctx, role, client.Preconditions{UID: &uid}); client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) {
+			return fmt.Errorf("delete Role %s/%s: %w", role.Namespace, role.Name, err)
+		}
+	}
+	if want == nil {
+		return nil
+	}
+	have := &rbacv1.Role{}
+	err := p.Get(ctx, client.ObjectKeyFromObject(want), have)
+	if apierrors.IsNotFound(err) {
+		if err = p.Create(ctx, want.DeepCopy()); err == nil {
+			return nil
+		}
+		if !apierrors.IsAlreadyExists(err) {
+			return p.readerRefused(want, err)
+		}
+		err = p.Live.Get(ctx, client.ObjectKeyFromObject(want), have)
+	}
+	if err != nil {
+		return fmt.Errorf("read Role %s/%s: %w", want.Namespace, want.Name, err)
+	}
+	return p.correctReader(ctx, want, have)
+}
+
+// correctReader updates a Role of ours, and leaves one of others alone.
+func (p *pass) correctReader(ctx context.Context, want, have *rbacv1.Role) error {
+	if !metav1.IsControlledBy(have, p.identity) {
+		return waitingProblem(v1alpha1.ReasonBindingConflict, p.Options.SlowLook,
+			"Role \"%s/%s\" exists and is not owned by this ClientIdentity: delete it, so that the holder can read the Secret", want.Namespace, want.Name)
+	}
+	if equality.Semantic.DeepEqual(have.Rules, want.Rules) && contains(have.Labels, want.Labels) {
+		return nil
+	}
+	changed := have.DeepCopy()
+	changed.Rules = want.Rules
+	for k, v := range want.Labels {
+		metav1.SetMetaDataLabel(&changed.ObjectMeta, k, v)
+	}
+	if err := p.Update(ctx, changed); err != nil {
+		return p.readerRefused(want, err)
+	}
+	return nil
+}
+
+func (p *pass) readerRefused(want *rbacv1.Role, err error) error {
+	switch {
+	case apierrors.IsConflict(err):
+		return errStale
+	case apierrors.IsForbidden(err), apierrors.IsNotFound(err):
+		return waitingProblem(v1alpha1.ReasonBindingForbidden, p.Options.SlowLook, "write Role %s/%s for secret.holderCanRead: %v", want.Namespace, want.Name, err)
+	}
+	return fmt.Errorf("write Role %s/%s: %w", want.Namespace, want.Name, err)
+}
