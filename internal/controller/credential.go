@@ -245,6 +245,10 @@ func (p *pass) revoked() bool {
 // follow looks what became of the open request.
 func (p *pass) follow(ctx context.Context, open *pendingRequest) (*pendingRequest, error) {
 	if open.csrUID == "" {
+		// Whether it was created is not known.
+		if err := p.lastFailure(); err != nil {
+			return nil, err
+		}
 		return nil, p.submit(ctx, open)
 	}
 	csr := &certificatesv1.CertificateSigningRequest{}

@@ -1,6 +1,8 @@
 package controller
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -27,6 +29,15 @@ func (p *pass) delayed(request *pendingRequest, reason, message string) error {
 		return p.failure(last)
 	}
 	return p.recordFailure(request, reason, message)
+}
+
+// unavailable records that the API server did not answer, or answered that it cannot now. The request stays open:
+// its next step is tried again after a while. An operator that is being stopped records nothing.
+func (p *pass) unavailable(request *pendingRequest, doing string, err error) error {
+	if errors.Is(err, context.Canceled) {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	return p.delayed(request, v1alpha1.ReasonUnavailable, fmt.Sprintf("%s: %v", doing, err))
 }
 
 func (p *pass) recordFailure(request *pendingRequest, reason, message string) error {

@@ -48,7 +48,7 @@ func (p *pass) accept(ctx context.Context, open *pendingRequest, chain []byte) (
 			"the API server does not accept certificates of signer %q (issuer %q): its CA must be in the API server's --client-ca-file", open.signerName, issued.Issuer()))
 	case err != nil:
 		// The certificate is kept and proven again.
-		return nil, fmt.Errorf("prove the new credential: %w", err)
+		return nil, p.unavailable(open, "prove the new credential", err)
 	}
 	groups := slices.DeleteFunc(slices.Clone(user.Groups), func(g string) bool { return g == authenticatedGroup })
 	if who := (certificate.Subject{Username: user.Username, Groups: groups}); !who.Equal(open.subject) {

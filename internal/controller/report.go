@@ -24,8 +24,9 @@ const soon = time.Second
 // credentialErr and bindErr are what stands in the way of the credential and of the bindings.
 func (p *pass) report(ctx context.Context, credentialErr, bindErr error) (reconcile.Result, error) {
 	if errors.Is(credentialErr, errStale) || errors.Is(bindErr, errStale) {
-		return reconcile.Result{RequeueAfter: soon}, nil
+		return p.reportStale(ctx)
 	}
+	p.status.ObservedGeneration = p.identity.Generation
 	p.status.ResidualAccess = nil
 	setConditions(&p.status, conditionInput{
 		generation: p.identity.Generation,
@@ -49,11 +50,21 @@ func (p *pass) report(ctx context.Context, credentialErr, bindErr error) (reconc
 	return p.result(credentialErr, bindErr)
 }
 
+// reportStale remembers what was done where the cache was behind in something else: a credential that was
+// published and not remembered would be issued again. What it means is said by the pass that follows soon.
+func (p *pass) reportStale(ctx context.Context) (reconcile.Result, error) {
+	if err := p.writeStatus(ctx); err != nil {
+		return reconcile.Result{}, err
+	}
+	return reconcile.Result{RequeueAfter: soon}, nil
+}
+
 // reportWithdrawal reports that the access has ended, or what keeps it from ending.
 func (p *pass) reportWithdrawal(ctx context.Context, reason, message string, done bool, err error) (reconcile.Result, error) {
 	if errors.Is(err, errStale) {
-		return reconcile.Result{RequeueAfter: soon}, nil
+		return p.reportStale(ctx)
 	}
+	p.status.ObservedGeneration = p.identity.Generation
 	if done {
 		message += ": role bindings and Secret are gone" + residualMessage(&p.status, p.identity.Spec.Username)
 	}
@@ -102,7 +113,6 @@ func problemOf(err error) *problem {
 // identity of the same name, and no resourceVersion, so that a change of the spec made meanwhile does not
 // keep us from remembering what was published.
 func (p *pass) writeStatus(ctx context.Context) error {
-	p.status.ObservedGeneration = p.identity.Generation
 	if equality.Semantic.DeepEqual(&p.identity.Status, &p.status) {
 		return nil
 	}

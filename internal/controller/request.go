@@ -71,7 +71,7 @@ func (p *pass) submit(ctx context.Context, request *pendingRequest) error {
 		return p.failed(request, v1alpha1.ReasonRequestRejected, fmt.Sprintf("the API server rejects the certificate request: %v", err))
 	case err != nil:
 		// It may have been created all the same: the next pass tries the same name with the same request.
-		return fmt.Errorf("create CertificateSigningRequest: %w", err)
+		return p.unavailable(request, "create the CertificateSigningRequest", err)
 	}
 	request.csrUID = csr.UID
 	log.FromContext(ctx).Info("requested a certificate", "certificateSigningRequest", klog.KObj(csr))
@@ -104,7 +104,7 @@ func (p *pass) approve(ctx context.Context, request *pendingRequest, csr *certif
 		// Somebody denied, approved or deleted it: the watch brings what they did.
 		return nil
 	case err != nil:
-		return fmt.Errorf("approve CertificateSigningRequest %q: %w", request.csrName, err)
+		return p.unavailable(request, "approve the CertificateSigningRequest", err)
 	}
 	request.approved = true
 	return nil
