@@ -461,7 +461,9 @@ type KubeconfigTemplate struct {
 	// certificateAuthorityData is the PEM bundle of CA certificates that the server's certificate is checked
 	// against, base64-encoded as in a kubeconfig. It defaults to the cluster's own.
 	// +optional
+	// +kubebuilder:validation:Format=""
 	// +kubebuilder:validation:MaxLength=262144
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$')",message="must be PEM in base64 without line breaks, as base64 -w0 ca.crt prints it"
 	CertificateAuthorityData []byte `json:"certificateAuthorityData,omitempty"`
 
 	// tlsServerName is the name that the server's certificate is checked for, where it is not the host of

@@ -119,6 +119,7 @@ type CertificateStatus struct {
 
 	// authorityKeyID is the identifier of that CA's key in hexadecimal: it tells CAs of the same name apart.
 	// +optional
+	// +kubebuilder:validation:MaxLength=512
 	AuthorityKeyID string `json:"authorityKeyID,omitempty"`
 
 	// requestedTTL is the lifetime that was asked for.
