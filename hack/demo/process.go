@@ -36,7 +36,7 @@ type process struct {
 
 // startManager starts the operator as it is deployed, with leader election. That also ends it, were this program
 // killed: without an API server it loses its lease.
-func startManager(binary, kubeconfig, logFile string) (*process, error) {
+func startManager(binary, kubeconfig, logFile string, flags ...string) (*process, error) {
 	probes, err := freeAddress()
 	if err != nil {
 		return nil, err
@@ -46,11 +46,11 @@ func startManager(binary, kubeconfig, logFile string) (*process, error) {
 		return nil, err
 	}
 	defer func() { _ = log.Close() }() // the process has its own copy
-	cmd := exec.Command(binary,
+	cmd := exec.Command(binary, append(flags,
 		"--kubeconfig="+kubeconfig,
 		"--leader-elect", "--leader-election-namespace="+operator.Namespace,
 		"--health-probe-bind-address="+probes,
-		"--zap-encoder=console", "--zap-time-encoding=rfc3339")
+		"--zap-encoder=console", "--zap-time-encoding=rfc3339")...)
 	cmd.Dir = filepath.Dir(logFile)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // the terminal's Ctrl-C is for us to handle

@@ -27,6 +27,7 @@ type stage struct {
 	operator     *process
 	shell        *shell
 	starting     bool
+	stopMounts   context.CancelFunc
 }
 
 // newStage makes the directory and starts nothing.
@@ -102,11 +103,20 @@ func (s *stage) startOperator(ctx context.Context) error {
 	if err := operator.WriteKubeconfig(kubeconfig, connection); err != nil {
 		return err
 	}
-	s.operator, err = startManager(managerBinary(s.root), kubeconfig, filepath.Join(s.dir, "operator.log"))
+	mounts, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.stopMounts = stop
+	webhook, err := operator.UseWebhook(mounts, s.controlPlane, filepath.Join(s.dir, "webhook"))
+	if err != nil {
+		return err
+	}
+	s.operator, err = startManager(managerBinary(s.root), kubeconfig, filepath.Join(s.dir, "operator.log"), webhook.Flags()...)
 	if err != nil {
 		return err
 	}
 	if err := s.operator.waitReady(ctx); err != nil {
+		return err
+	}
+	if err := webhook.Ready(ctx); err != nil {
 		return err
 	}
 	fmt.Printf("  bin/manager is ready, as %s\n", operator.Username)
@@ -131,6 +141,9 @@ func (s *stage) close() error {
 	var errs []error
 	if s.operator != nil {
 		errs = append(errs, s.operator.stop())
+	}
+	if s.stopMounts != nil {
+		s.stopMounts()
 	}
 	if s.controlPlane != nil {
 		errs = append(errs, s.controlPlane.Stop())

@@ -3,12 +3,16 @@
 package operator
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -57,27 +61,48 @@ func Root() (string, error) {
 }
 
 // Install installs what config/default ships, as an administrator does: kubectl apply -k. The Deployment's
-// pods never run, since the control plane has no nodes. The controller manager is restarted, because its garbage
-// collector looks for new kinds of owners only every half a minute, and at its start.
+// pods never run, since the control plane has no nodes, so the configuration of the admission webhook is left out, which
+// would refuse every identity: see UseWebhook.
 func Install(ctx context.Context, cp *controlplane.ControlPlane) error {
-	if err := Apply(ctx, cp, "config/default"); err != nil {
-		return err
+	const folder = "config/default"
+	manifests, err := kubectl(ctx, cp, nil, "kustomize", folder)
+	if err != nil {
+		return fmt.Errorf("kubectl kustomize %s: %w", folder, err)
 	}
-	return cp.RestartComponent(ctx, controlplane.ControllerManager)
+	const separator = "---\n"
+	objects := slices.DeleteFunc(strings.Split(string(manifests), separator), func(object string) bool {
+		return strings.Contains(object, "\nkind: ValidatingWebhookConfiguration\n")
+	})
+	if _, err := kubectl(ctx, cp, strings.NewReader(strings.Join(objects, separator)), "apply", "-f", "-"); err != nil {
+		return fmt.Errorf("apply %s: %w", folder, err)
+	}
+	return nil
 }
 
 // Apply applies a folder of the repository that has a kustomization.yaml.
 func Apply(ctx context.Context, cp *controlplane.ControlPlane, folder string) error {
-	root, err := Root()
-	if err != nil {
-		return err
-	}
-	cmd := exec.CommandContext(ctx, cp.Kubectl(), "--kubeconfig", cp.Kubeconfig(), "apply", "-k", filepath.Join(root, folder)) //nolint:gosec // our own binary and folders
-	cmd.Env = append(os.Environ(), "HOME="+cp.Dir())
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("kubectl apply -k %s: %w\n%s", folder, err, out)
+	if _, err := kubectl(ctx, cp, nil, "apply", "-k", folder); err != nil {
+		return fmt.Errorf("kubectl apply -k %s: %w", folder, err)
 	}
 	return nil
+}
+
+// kubectl runs kubectl as an administrator, in the root directory of the repository, and returns what it prints.
+func kubectl(ctx context.Context, cp *controlplane.ControlPlane, input io.Reader, args ...string) ([]byte, error) {
+	root, err := Root()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, cp.Kubectl(), append([]string{"--kubeconfig", cp.Kubeconfig()}, args...)...) //nolint:gosec // our own binary and folders
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "HOME="+cp.Dir())
+	cmd.Stdin = input
+	var out, problems bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &problems
+	if err := cmd.Run(); err != nil {
+		return nil, fmt.Errorf("%w\n%s", err, problems.Bytes())
+	}
+	return out.Bytes(), nil
 }
 
 // Connection returns a connection as the operator's ServiceAccount, with a token for it.
@@ -114,10 +139,11 @@ type Running struct {
 }
 
 // Start runs the operator in this process and waits until its caches are filled. Configure may change its
-// options; nil keeps the defaults, without metrics, probes and leader election.
+// options; nil keeps the defaults, without metrics, probes, leader election and webhook.
 func Start(ctx context.Context, connection *rest.Config, configure func(*manager.Options)) (*Running, error) {
 	options := manager.DefaultOptions()
 	options.HealthProbeBindAddress = "0"
+	options.Webhook.Enabled = false
 	if configure != nil {
 		configure(&options)
 	}
