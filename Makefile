@@ -110,6 +110,10 @@ test-unit: ## Run the unit tests: fast, without a control plane.
 test-integration: control-plane ## Run the integration tests on a real control plane (TEST_PKGS, TEST_ARGS narrow it).
 	CGO_ENABLED=1 go test -race -count=1 -timeout 20m $(TEST_PKGS) $(TEST_ARGS)
 
+.PHONY: bench
+bench: control-plane ## Measure the operator as a ratio to a bare client doing the same reads and writes.
+	go run ./test/bench $(BENCH_ARGS)
+
 .PHONY: soak
 soak: control-plane build ## Break things at random for ten minutes and check every credential (SOAK_ARGS='-seed 1 -duration 1m').
 	go run ./test/soak $(SOAK_ARGS)

@@ -1,0 +1,154 @@
+// Bench measures how many identities a second the operator makes ready, as a ratio to a bare client that does the same
+// reads and writes: CertificateSigningRequest, approval, proof, Secret, RoleBinding, status and event. Absolute numbers
+// are the machine's; the ratio is the operator's.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/go-logr/logr"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/manager"
+	"github.com/clientidentity/operator/test/controlplane"
+	"github.com/clientidentity/operator/test/operator"
+)
+
+func main() {
+	ctrl.SetLogger(logr.Discard())
+	identities := flag.Int("identities", 300, "How many identities are made ready in each run.")
+	workers := flag.Int("workers", 16, "How many are worked on at a time, by either side.")
+	rounds := flag.Int("rounds", 3, "How many runs of each side, in turn.")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, *identities, *workers, *rounds); err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, identities, workers, rounds int) (err error) {
+	cp, err := controlplane.Start(ctx, controlplane.Options{})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, cp.Stop()) }()
+	if err := operator.Install(ctx, cp); err != nil {
+		return err
+	}
+	connection, err := operator.Connection(ctx, cp)
+	if err != nil {
+		return err
+	}
+	connection.QPS = -1
+	admin, err := client.NewWithWatch(connectionOf(cp), client.Options{Scheme: manager.Scheme()})
+	if err != nil {
+		return err
+	}
+	b := &bench{admin: admin, connection: connection, workers: workers}
+	var ratios []float64
+	for round := range rounds {
+		bare, err := b.bare(ctx, fmt.Sprintf("bare-%d", round), identities)
+		if err != nil {
+			return fmt.Errorf("bare client: %w", err)
+		}
+		ours, err := b.operator(ctx, fmt.Sprintf("ours-%d", round), identities)
+		if err != nil {
+			return fmt.Errorf("operator: %w", err)
+		}
+		ratio := bare.Seconds() / ours.Seconds()
+		ratios = append(ratios, ratio)
+		fmt.Printf("round %d: bare client %.0f identities/s, operator %.0f identities/s, ratio %.2f\n", round+1,
+			float64(identities)/bare.Seconds(), float64(identities)/ours.Seconds(), ratio)
+	}
+	slices.Sort(ratios)
+	fmt.Printf("median ratio of the operator to the bare client: %.2f (min %.2f, max %.2f)\n", ratios[len(ratios)/2], ratios[0], ratios[len(ratios)-1])
+	return nil
+}
+
+type bench struct {
+	admin      client.WithWatch
+	connection *rest.Config
+	workers    int
+}
+
+// operator measures the time from the first identity's creation until all are ready, and deletes them.
+func (b *bench) operator(ctx context.Context, prefix string, count int) (time.Duration, error) {
+	running, err := operator.Start(ctx, b.connection, func(o *manager.Options) { o.ConcurrentReconciles = b.workers })
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = running.Stop() }()
+	watch, err := b.admin.Watch(ctx, &v1alpha1.ClientIdentityList{})
+	if err != nil {
+		return 0, err
+	}
+	defer watch.Stop()
+	start := time.Now()
+	created := make(chan error, 1)
+	go func() {
+		created <- inParallel(b.workers, count, func(i int) error { return b.admin.Create(ctx, identity(prefix, i)) })
+	}()
+	ready := map[string]bool{}
+	for len(ready) < count {
+		event, ok := <-watch.ResultChan()
+		if !ok {
+			return 0, errors.New("the watch ended")
+		}
+		if id, ok := event.Object.(*v1alpha1.ClientIdentity); ok && isReady(id) {
+			ready[id.Name] = true
+		}
+	}
+	elapsed := time.Since(start)
+	return elapsed, errors.Join(<-created, b.deleteAll(ctx))
+}
+
+func isReady(id *v1alpha1.ClientIdentity) bool {
+	return slices.ContainsFunc(id.Status.Conditions, func(c metav1.Condition) bool {
+		return c.Type == v1alpha1.ConditionReady && c.Status == metav1.ConditionTrue
+	})
+}
+
+// identity returns the i-th identity of a run: with one role binding.
+func identity(prefix string, i int) *v1alpha1.ClientIdentity {
+	id := &v1alpha1.ClientIdentity{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("%s-%d", prefix, i)}}
+	id.Spec.Username = id.Name
+	id.Spec.Groups = []string{"developers"}
+	id.Spec.RoleBindings = []v1alpha1.RoleBinding{{Name: "view", Namespace: "default", RoleRef: v1alpha1.RoleRef{Kind: "ClusterRole", Name: "view"}}}
+	return id
+}
+
+// deleteAll deletes the identities and waits until their dependents are gone, so that one run does not burden the next.
+func (b *bench) deleteAll(ctx context.Context) error {
+	if err := b.admin.DeleteAllOf(ctx, &v1alpha1.ClientIdentity{}); err != nil {
+		return err
+	}
+	for {
+		var secrets metav1.PartialObjectMetadataList
+		secrets.SetGroupVersionKind(secretList)
+		if err := b.admin.List(ctx, &secrets, client.InNamespace(operator.SecretNamespace)); err != nil {
+			return err
+		}
+		if len(secrets.Items) == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
