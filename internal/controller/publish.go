@@ -67,7 +67,9 @@ func (p *pass) publish(ctx context.Context, to target, current *published, reque
 	if err != nil {
 		return err
 	}
-	written, err := p.writeSecret(ctx, desired, current)
+	whole, cancel := finishing(ctx)
+	defer cancel()
+	written, err := p.writeSecret(whole, desired, current)
 	if err != nil {
 		return err
 	}

@@ -55,8 +55,9 @@ type Reconciler struct {
 	// Options are what the installer decided.
 	Options Options
 
-	pending *pendingRequests
-	issuers *issuers
+	pending   *pendingRequests
+	issuers   *issuers
+	unwritten unwritten
 }
 
 // +kubebuilder:rbac:groups=clientidentity.dev,resources=clientidentities,verbs=get;list;watch
@@ -99,12 +100,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if err := r.Get(ctx, request.NamespacedName, identity); err != nil {
 		if apierrors.IsNotFound(err) {
 			r.pending.forget(request.Name)
+			r.unwritten.forget(request.Name)
 			return reconcile.Result{}, nil
 		}
 		return reconcile.Result{}, fmt.Errorf("read ClientIdentity %q: %w", request.Name, err)
 	}
-	p := &pass{Reconciler: r, identity: identity, now: r.Clock.Now()}
-	identity.Status.DeepCopyInto(&p.status)
+	p := &pass{Reconciler: r, identity: identity, status: r.unwritten.statusOf(identity), now: r.Clock.Now()}
 	if reason, message := p.accessEnd(); reason != "" {
 		done, err := p.withdraw(ctx)
 		return p.reportWithdrawal(ctx, reason, message, done, err)

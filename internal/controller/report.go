@@ -20,6 +20,15 @@ import (
 // soon is when to look again where the cache was behind.
 const soon = time.Second
 
+// finishTimeout bounds a write that is not cut off.
+const finishTimeout = 10 * time.Second
+
+// finishing returns a context for a write that must not be cut off halfway: by an operator that is being stopped, which
+// waits for it, or by a pass whose time is up.
+func finishing(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+}
+
 // report writes the status, if it changed, records events about what changed, and says when to look again.
 // credentialErr and bindErr are what stands in the way of the credential and of the bindings.
 func (p *pass) report(ctx context.Context, credentialErr, bindErr error) (reconcile.Result, error) {
@@ -114,8 +123,11 @@ func problemOf(err error) *problem {
 // keep us from remembering what was published.
 func (p *pass) writeStatus(ctx context.Context) error {
 	if equality.Semantic.DeepEqual(&p.identity.Status, &p.status) {
+		p.unwritten.forget(p.identity.Name)
 		return nil
 	}
+	ctx, cancel := finishing(ctx)
+	defer cancel()
 	before := &v1alpha1.ClientIdentity{Status: p.identity.Status}
 	after := &v1alpha1.ClientIdentity{Status: p.status}
 	after.UID = p.identity.UID
@@ -126,11 +138,14 @@ func (p *pass) writeStatus(ctx context.Context) error {
 	target := &v1alpha1.ClientIdentity{ObjectMeta: metav1.ObjectMeta{Name: p.identity.Name}}
 	err = p.Status().Patch(ctx, target, client.RawPatch(types.MergePatchType, patch))
 	if apierrors.IsNotFound(err) || (apierrors.IsConflict(err) && p.identity.DeletionTimestamp != nil) {
+		p.unwritten.forget(p.identity.Name)
 		return nil
 	}
 	if err != nil {
+		p.unwritten.keep(p.identity, &p.status)
 		return fmt.Errorf("write the status: %w", err)
 	}
+	p.unwritten.forget(p.identity.Name)
 	p.recordEvents()
 	return nil
 }
