@@ -17,6 +17,7 @@ CONTAINER_TOOL ?= docker
 # Tools and Kubernetes are pinned in modules of their own; their versions name the binaries.
 tool_version = $(shell awk '$$1 == "$(1)" && $$2 ~ /^v/ {print $$2}' hack/tools/go.mod)
 CONTROLLER_GEN := bin/controller-gen-$(call tool_version,sigs.k8s.io/controller-tools)
+CRD_REF_DOCS := bin/crd-ref-docs-$(call tool_version,github.com/elastic/crd-ref-docs)
 GOLANGCI_LINT := bin/golangci-lint-$(call tool_version,github.com/golangci/golangci-lint/v2)
 GOVULNCHECK := bin/govulncheck-$(call tool_version,golang.org/x/vuln)
 KUBERNETES_VERSION := $(shell awk '$$1 == "k8s.io/kubernetes" && $$2 ~ /^v/ {print $$2}' hack/controlplane/go.mod)
@@ -63,8 +64,14 @@ build: ## Build the operator: bin/manager.
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/manager ./cmd
 
 .PHONY: generate
-generate: $(CONTROLLER_GEN) ## Generate the deep copies of the API types.
+generate: $(CONTROLLER_GEN) docs ## Generate the deep copies of the API types, and their reference.
 	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/...
+
+.PHONY: docs
+docs: $(CRD_REF_DOCS) ## Generate docs/reference/api.md from the API types.
+	@mkdir -p docs/reference
+	$(CRD_REF_DOCS) --log-level=ERROR --source-path=api --config=hack/apidocs/config.yaml --templates-dir=hack/apidocs/templates \
+		--renderer=markdown --output-path=docs/reference/api.md
 
 .PHONY: manifests
 manifests: $(CONTROLLER_GEN) ## Generate the CRD from the API types and the RBAC from the markers.
@@ -148,6 +155,7 @@ undeploy: ## Remove the operator; identities, their Secrets, bindings and the CR
 
 # A tool is built once for each version in hack/tools/go.mod, for the machine that builds it.
 bin/controller-gen-%: ; $(call build_tool,sigs.k8s.io/controller-tools/cmd/controller-gen)
+bin/crd-ref-docs-%: ; $(call build_tool,github.com/elastic/crd-ref-docs)
 bin/golangci-lint-%: ; $(call build_tool,github.com/golangci/golangci-lint/v2/cmd/golangci-lint)
 bin/govulncheck-%: ; $(call build_tool,golang.org/x/vuln/cmd/govulncheck)
 

@@ -94,7 +94,7 @@ type ClientIdentitySpec struct {
 	TTL metav1.Duration `json:"ttl,omitempty,omitzero"`
 
 	// renewBefore is how long before its end a certificate is renewed, as a Go duration of hours,
-	// minutes and seconds. It must be shorter than ttl. Without renewBefore and
+	// minutes and seconds: at least 1s, and shorter than ttl. Without renewBefore and
 	// renewBeforePercentage, or where it does not fit the lifetime really issued, a certificate is
 	// renewed when a third of its lifetime is left.
 	// +optional
@@ -105,19 +105,22 @@ type ClientIdentitySpec struct {
 	RenewBefore *metav1.Duration `json:"renewBefore,omitempty"`
 
 	// renewBeforePercentage is the part of the lifetime really issued, in percent, that is left when a
-	// certificate is renewed: 33 renews when a third is left.
+	// certificate is renewed: 33 renews when a third is left. 1 to 90; by default a third of the lifetime.
+	// It cannot be set together with renewBefore.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=90
 	RenewBeforePercentage *int32 `json:"renewBeforePercentage,omitempty"`
 
-	// privateKey says which kind of private key the certificate is issued for.
+	// privateKey says which kind of private key the certificate is issued for: ECDSA of 256 bits by default.
+	// Changing it issues a new certificate.
 	// +optional
 	// +kubebuilder:default={}
 	PrivateKey PrivateKey `json:"privateKey,omitempty,omitzero"`
 
-	// signerName is the signer that is asked, as in the signerName of a CertificateSigningRequest. The
-	// operator must be allowed to approve requests for it.
+	// signerName is the signer that is asked, as in the signerName of a CertificateSigningRequest: a domain, a
+	// slash and a name in lower case. It defaults to kubernetes.io/kube-apiserver-client. The operator must be
+	// allowed to approve requests for it, and the API server must trust its CA. Changing it issues a new certificate.
 	// +optional
 	// +kubebuilder:default="kubernetes.io/kube-apiserver-client"
 	// +kubebuilder:validation:MaxLength=571
@@ -132,26 +135,29 @@ type ClientIdentitySpec struct {
 	// +kubebuilder:default=Username
 	BindTo BindTo `json:"bindTo,omitempty"`
 
-	// roleBindings are the bindings in namespaces. At most 64, by name.
+	// roleBindings are the bindings in namespaces: at most 64, each with a name of its own. None by default. The
+	// bindings are kept exactly so: one that is removed here is removed from the cluster.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=64
 	RoleBindings []RoleBinding `json:"roleBindings,omitempty"`
 
-	// clusterRoleBindings are the cluster-wide bindings. At most 64, by name.
+	// clusterRoleBindings are the cluster-wide bindings: at most 64, each with a name of its own. None by default. The
+	// bindings are kept exactly so: one that is removed here is removed from the cluster.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=64
 	ClusterRoleBindings []ClusterRoleBinding `json:"clusterRoleBindings,omitempty"`
 
-	// secret says where the credential is published.
+	// secret says where the credential is published: by default in the Secret <name of the identity>-kubeconfig in
+	// the operator's --default-secret-namespace.
 	// +optional
 	// +kubebuilder:default={}
 	Secret SecretTemplate `json:"secret,omitempty,omitzero"`
 
-	// kubeconfig overrides what the published kubeconfig says of the cluster.
+	// kubeconfig overrides what the published kubeconfig says of the cluster. Changing it issues no new certificate.
 	// +optional
 	Kubeconfig KubeconfigTemplate `json:"kubeconfig,omitempty,omitzero"`
 
@@ -161,8 +167,9 @@ type ClientIdentitySpec struct {
 	// +kubebuilder:default=Active
 	State State `json:"state,omitempty"`
 
-	// accessUntil is a hard end: no published certificate outlives it, and when it has come the identity is
-	// withdrawn. Nothing is requested in its last ten minutes, the shortest lifetime that Kubernetes signs.
+	// accessUntil is a hard end, a time such as 2027-01-01T00:00:00Z: no published certificate outlives it, and when
+	// it has come the identity is withdrawn. Nothing is requested in its last ten minutes, the shortest lifetime
+	// that Kubernetes signs. Without it, access has no end.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=64
@@ -170,8 +177,8 @@ type ClientIdentitySpec struct {
 	// +kubebuilder:validation:XValidation:rule="self >= timestamp('1970-01-01T00:00:00Z') && self <= timestamp('9999-12-31T23:59:59.999999999Z')",message="must be a time such as 2027-01-01T00:00:00Z, with capital T and Z, in the years 1970 to 9999"
 	AccessUntil *metav1.Time `json:"accessUntil,omitempty"`
 
-	// revokeIssuedBefore revokes the certificates issued before this time. It may only grow and cannot be
-	// removed. With bindTo: Credential the certificates issued before lose every right that the bindings
+	// revokeIssuedBefore revokes the certificates issued before this time, such as 2026-11-22T03:04:00Z. Whole seconds
+	// count. It may only grow and cannot be removed. With bindTo: Credential the certificates issued before lose every right that the bindings
 	// of this identity grant, at once; with bindTo: Username a new certificate is issued, and older ones
 	// keep what the user name is granted until they expire.
 	// +optional
@@ -210,8 +217,11 @@ type KeyAlgorithm string
 
 // The algorithms of private keys.
 const (
-	ECDSA   KeyAlgorithm = "ECDSA"
-	RSA     KeyAlgorithm = "RSA"
+	// ECDSA keys are small and fast.
+	ECDSA KeyAlgorithm = "ECDSA"
+	// RSA keys are understood by the oldest clients.
+	RSA KeyAlgorithm = "RSA"
+	// Ed25519 keys are small and fast; some older clients do not know them.
 	Ed25519 KeyAlgorithm = "Ed25519"
 )
 
@@ -221,8 +231,10 @@ type RotationPolicy string
 
 // The rotation policies of private keys.
 const (
+	// RotationAlways makes a new key with every certificate.
 	RotationAlways RotationPolicy = "Always"
-	RotationNever  RotationPolicy = "Never"
+	// RotationNever uses the same key again as long as it is known to be ours.
+	RotationNever RotationPolicy = "Never"
 )
 
 // BindTo says what role bindings name as their subject.
@@ -231,7 +243,9 @@ type BindTo string
 
 // What role bindings name.
 const (
-	BindToUsername   BindTo = "Username"
+	// BindToUsername binds the user: whoever authenticates under this name has the rights.
+	BindToUsername BindTo = "Username"
+	// BindToCredential binds the certificates issued since revokeIssuedBefore.
 	BindToCredential BindTo = "Credential"
 )
 
@@ -241,7 +255,9 @@ type State string
 
 // The states of an identity.
 const (
-	StateActive    State = "Active"
+	// StateActive keeps certificate, Secret and bindings in place.
+	StateActive State = "Active"
+	// StateWithdrawn removes Secret and bindings and issues nothing.
 	StateWithdrawn State = "Withdrawn"
 )
 
@@ -257,8 +273,8 @@ type RoleBinding struct {
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
 	Name string `json:"name"`
 
-	// namespace is the namespace of the binding. The operator creates no namespaces: one that is missing
-	// is waited for.
+	// namespace is the namespace of the binding. Exactly one of namespace and namespaceSelector is set. The operator
+	// creates no namespaces: one that is missing is waited for.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
@@ -310,7 +326,8 @@ type ClusterRoleBinding struct {
 
 // BindingWindow is the time in which a binding exists.
 type BindingWindow struct {
-	// validFrom is when the binding begins to exist. Without it, it exists from the start.
+	// validFrom is when the binding begins to exist, a time such as 2026-12-01T08:00:00Z. Without it, it exists from
+	// the start.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=64
@@ -318,7 +335,8 @@ type BindingWindow struct {
 	// +kubebuilder:validation:XValidation:rule="self >= timestamp('1970-01-01T00:00:00Z') && self <= timestamp('9999-12-31T23:59:59.999999999Z')",message="must be a time such as 2027-01-01T00:00:00Z, with capital T and Z, in the years 1970 to 9999"
 	ValidFrom *metav1.Time `json:"validFrom,omitempty"`
 
-	// validUntil is when the binding ends. Without it, it has no end.
+	// validUntil is when the binding ends, a time such as 2026-12-01T18:00:00Z that is after validFrom by a second or
+	// more. Without it, it has no end.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=64
@@ -334,7 +352,7 @@ type RoleRef struct {
 	// +kubebuilder:validation:Enum=Role;ClusterRole
 	Kind string `json:"kind"`
 
-	// name is the name of the role.
+	// name is the name of the role, which need not exist yet.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
@@ -344,7 +362,7 @@ type RoleRef struct {
 
 // ClusterRoleRef refers to a ClusterRole.
 type ClusterRoleRef struct {
-	// name is the name of the ClusterRole.
+	// name is the name of the ClusterRole, which need not exist yet.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
@@ -373,7 +391,7 @@ type NamespaceSelector struct {
 //
 // +kubebuilder:validation:XValidation:rule="self.operator in ['In', 'NotIn'] ? has(self.values) && self.values.size() > 0 : !has(self.values) || self.values.size() == 0",message="values must be set for In and NotIn, and not set for Exists and DoesNotExist"
 type NamespaceSelectorRequirement struct {
-	// key is the name of the label.
+	// key is the name of the label, such as team or example.com/team.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=317
@@ -385,7 +403,7 @@ type NamespaceSelectorRequirement struct {
 	// +kubebuilder:validation:Enum=In;NotIn;Exists;DoesNotExist
 	Operator string `json:"operator"`
 
-	// values are the values for In and NotIn. At most 32.
+	// values are the values for In and NotIn, at least one and at most 32. Exists and DoesNotExist have none.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=32
@@ -419,14 +437,16 @@ type SecretTemplate struct {
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
 	Name string `json:"name,omitempty"`
 
-	// labels are set on the Secret besides the operator's own. At most 32.
+	// labels are set on the Secret besides the operator's own: at most 32. Keys with the prefix clientidentity.dev/ and
+	// app.kubernetes.io/managed-by are the operator's.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=32
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !format.qualifiedName().validate(k).hasValue())",message="keys must be label names, such as team or example.com/team"
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('clientidentity.dev/') && k != 'app.kubernetes.io/managed-by')",message="keys with the prefix clientidentity.dev/ and app.kubernetes.io/managed-by are set by the operator"
 	Labels map[string]LabelValue `json:"labels,omitempty"`
 
-	// annotations are set on the Secret besides the operator's own. At most 32.
+	// annotations are set on the Secret besides the operator's own: at most 32, with values of at most 4096
+	// characters. Keys with the prefix clientidentity.dev/ are the operator's.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=32
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !format.qualifiedName().validate(k.lowerAscii()).hasValue())",message="keys must be annotation names, such as note or example.com/note"
@@ -451,29 +471,31 @@ type SecretTemplate struct {
 
 // KubeconfigTemplate overrides what a published kubeconfig says of the cluster.
 type KubeconfigTemplate struct {
-	// server is the URL of the API server. It defaults to what the operator knows of the cluster
-	// (status.server says where from).
+	// server is the https URL of the API server, without user, query and fragment. It defaults to what the operator
+	// knows of the cluster (status.server says where from).
 	// +optional
 	// +kubebuilder:validation:MaxLength=2048
 	// +kubebuilder:validation:XValidation:rule="self == '' || (isURL(self) && url(self).getScheme() == 'https' && url(self).getHostname() != '' && !self.matches('[\\\\s\\\\p{Z}\\\\p{C}?#]|//[^/]*@'))",message="must be an https:// URL such as https://api.example.com:6443, without user, query and fragment"
 	Server string `json:"server,omitempty"`
 
 	// certificateAuthorityData is the PEM bundle of CA certificates that the server's certificate is checked
-	// against, base64-encoded as in a kubeconfig. It defaults to the cluster's own.
+	// against, in base64 without line breaks as in a kubeconfig: at most 262144 characters. It defaults to the
+	// cluster's own.
 	// +optional
 	// +kubebuilder:validation:Format=""
 	// +kubebuilder:validation:MaxLength=262144
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$')",message="must be PEM in base64 without line breaks, as base64 -w0 ca.crt prints it"
 	CertificateAuthorityData []byte `json:"certificateAuthorityData,omitempty"`
 
-	// tlsServerName is the name that the server's certificate is checked for, where it is not the host of
-	// the server's URL.
+	// tlsServerName is the DNS name or IP address that the server's certificate is checked for, where it is not the
+	// host of the server's URL.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[-a-zA-Z0-9._:]*$')",message="must be a DNS name or an IP address"
 	TLSServerName string `json:"tlsServerName,omitempty"`
 
-	// proxyURL is the proxy that clients reach the server through: an http, https or socks5 URL.
+	// proxyURL is the proxy that clients reach the server through: an http, https or socks5 URL. None by default. A
+	// password in it can be read by everybody who may read the identity.
 	// +optional
 	// +kubebuilder:validation:MaxLength=2048
 	// +kubebuilder:validation:XValidation:rule="self == '' || (isURL(self) && url(self).getScheme() in ['http', 'https', 'socks5'] && url(self).getHostname() != '' && !self.matches('[\\\\s\\\\p{Z}\\\\p{C}]'))",message="must be an http://, https:// or socks5:// URL such as http://proxy.example.com:3128"
@@ -492,7 +514,7 @@ type KubeconfigTemplate struct {
 	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\p{C}\\\\p{Zl}\\\\p{Zp}]')",message="must not contain control or invisible formatting characters"
 	ContextName string `json:"contextName,omitempty"`
 
-	// namespace is the default namespace of the context.
+	// namespace is the namespace that kubectl uses where none is given. By default the kubeconfig names none.
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:Pattern=`^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$`

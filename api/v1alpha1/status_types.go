@@ -126,7 +126,7 @@ type CertificateStatus struct {
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(\\\\.[0-9]+)?(h|m|s))+$') && duration(self) >= duration('0s')",message="must be a duration such as 2160h"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(\\\\.[0-9]+)?(h|m|s))+$') && duration(self) >= duration('1s')",message="must be a duration of a second or more, such as 2160h"
 	RequestedTTL *metav1.Duration `json:"requestedTTL,omitempty"`
 
 	// revision counts the certificates that were published for this identity, from 1.

@@ -142,6 +142,15 @@ func TestTimes(t *testing.T) {
 		"spec.clusterRoleBindings[0].validFrom":  func(v any) object { return bound("clusterRoleBindings", object{"validFrom": v}) },
 		"spec.clusterRoleBindings[0].validUntil": func(v any) object { return bound("clusterRoleBindings", object{"validUntil": v}) },
 	}
+	for path, field := range fields {
+		t.Run("a list as "+path, func(t *testing.T) {
+			o := identity(t, "alice", "")
+			maps.Copy(o["spec"].(object), field([]any{"2027-01-01T00:00:00Z"}))
+			_, err := dryCreate(encode(t, o))
+			// For fields with a format the API server lets lists pass as texts: nothing but the rule refuses them.
+			expect(t, refusals(t, err), want{invalid(path, "string", "invalid data, expected string, got []interface {} evaluating rule: "+years)})
+		})
+	}
 	for name, test := range times {
 		for path, field := range fields {
 			t.Run(name+" as "+path, func(t *testing.T) {

@@ -63,6 +63,11 @@ func update(name, subresource string, body []byte) ([]byte, error) {
 	return send(raw.Put().Resource(resource).Name(name).SubResource(subresource), body)
 }
 
+// dryUpdateStatus has the API server validate a status, and returns what it would store.
+func dryUpdateStatus(name string, body []byte) ([]byte, error) {
+	return send(raw.Put().Resource(resource).Name(name).SubResource("status").Param("dryRun", metav1.DryRunAll), body)
+}
+
 // send sends an object and returns what the API server answers. Unknown and duplicate fields are refused, as with kubectl.
 func send(r *rest.Request, body []byte) ([]byte, error) {
 	result := r.Param("fieldValidation", metav1.FieldValidationStrict).Body(body).Do(ctx)

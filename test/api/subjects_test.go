@@ -72,9 +72,9 @@ func TestNamesOfSubjects(t *testing.T) {
 				user = want{fmt.Sprintf("spec.username: Invalid value: %q: %s", value, formatting)}
 				group = want{fmt.Sprintf("spec.groups[1]: Invalid value: %q: %s", value, formatting)}
 			}
-			_, err := dryCreate(encode(t, identity(t, "alice", fmt.Sprintf(`username: "%s"`, test.name))))
+			_, err := dryCreate(encode(t, identity(t, "alice", `username: "`+test.name+`"`)))
 			expect(t, refusals(t, err), user)
-			_, err = dryCreate(encode(t, identity(t, "alice", fmt.Sprintf(`groups: [team-a, "%s"]`, test.name))))
+			_, err = dryCreate(encode(t, identity(t, "alice", `groups: [team-a, "`+test.name+`"]`)))
 			expect(t, refusals(t, err), group)
 		})
 	}
@@ -83,7 +83,7 @@ func TestNamesOfSubjects(t *testing.T) {
 // unquote returns the text that a double-quoted YAML scalar stands for.
 func unquote(t *testing.T, quoted string) string {
 	t.Helper()
-	return identity(t, "x", fmt.Sprintf(`username: "%s"`, quoted))["spec"].(object)["username"].(string)
+	return identity(t, "x", `username: "`+quoted+`"`)["spec"].(object)["username"].(string)
 }
 
 func TestReservedUsers(t *testing.T) {

@@ -149,17 +149,30 @@ type node struct {
 	MaxProperties        *int            `json:"maxProperties"`
 	Enum                 []any           `json:"enum"`
 	ListType             string          `json:"x-kubernetes-list-type"`
+	Format               string          `json:"format"`
+	Required             []string        `json:"required"`
+}
+
+// openAPI returns the root of what the API server publishes of our schema.
+func openAPI(t *testing.T) node {
+	t.Helper()
+	var body []byte
+	NewWithT(t).Eventually(func() (err error) { // it is published some time after the CRD is established
+		body, err = raw.Get().AbsPath("/openapi/v3/apis/clientidentity.dev/v1alpha1").SetHeader("Accept", "application/json").DoRaw(ctx)
+		return err
+	}, "30s", "50ms").Should(Succeed())
+	var document struct {
+		Components struct{ Schemas map[string]node }
+	}
+	if err := json.Unmarshal(body, &document); err != nil {
+		t.Fatal(err)
+	}
+	return document.Components.Schemas["dev.clientidentity.v1alpha1.ClientIdentity"]
 }
 
 func TestEveryFieldIsExplainedAndBounded(t *testing.T) {
 	g := NewWithT(t)
-	body, err := raw.Get().AbsPath("/openapi/v3/apis/clientidentity.dev/v1alpha1").SetHeader("Accept", "application/json").DoRaw(ctx)
-	g.Expect(err).NotTo(HaveOccurred())
-	var document struct {
-		Components struct{ Schemas map[string]node }
-	}
-	g.Expect(json.Unmarshal(body, &document)).To(Succeed())
-	root := document.Components.Schemas["dev.clientidentity.v1alpha1.ClientIdentity"]
+	root := openAPI(t)
 	fields := map[string]node{}
 	for _, part := range []string{"spec", "status"} {
 		collect(fields, part, root.Properties[part])
