@@ -16,8 +16,12 @@ import (
 // plantedFinalizer is somebody else's.
 const plantedFinalizer = "example.com/hold"
 
-// nobodySigns is a signer that the operator may not approve requests for and that nobody serves.
-const nobodySigns = "example.com/nobody"
+// Signers that nobody serves. The operator may not approve requests for nobodySigns; for unserved, it may in the specs
+// that call allowApproval.
+const (
+	nobodySigns = "example.com/nobody"
+	unserved    = "example.com/unserved"
+)
 
 // plantedRequest returns a CertificateSigningRequest with our labels for a user of somebody's choice.
 func plantedRequest(identity *v1alpha1.ClientIdentity, owners []metav1.OwnerReference) *certificatesv1.CertificateSigningRequest {

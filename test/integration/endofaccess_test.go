@@ -208,10 +208,10 @@ var _ = Describe("The end of access", func() {
 			eventuallyRenewed(identity)
 			earlier := get(name)
 			earlier.Spec.RevokeIssuedBefore = &metav1.Time{Time: earlier.Spec.RevokeIssuedBefore.Add(-time.Hour)}
-			Expect(admin.Update(ctx, earlier)).To(MatchError(ContainSubstring("revokeIssuedBefore may only grow: older certificates would be valid again")))
+			Expect(admin.Update(ctx, earlier)).To(MatchError(ContainSubstring("may only grow: older certificates would be valid again")))
 			none := get(name)
 			none.Spec.RevokeIssuedBefore = nil
-			Expect(admin.Update(ctx, none)).To(MatchError(ContainSubstring("revokeIssuedBefore cannot be removed once it is set")))
+			Expect(admin.Update(ctx, none)).To(MatchError(ContainSubstring("cannot be removed once it is set: older certificates would be valid again")))
 			expectRights(leaked, namespace, false)
 		})
 
@@ -261,6 +261,24 @@ var _ = Describe("The end of access", func() {
 		after := eventuallyRenewed(identity)
 		expectRights(publishedSecret(after).Data[kubeconfigKey], namespace, true)
 		expectRights(leaked, namespace, true)
+	})
+
+	It("by revocation together with the switch to bindTo: Credential bites at once", func() {
+		name, namespace := uniqueName("switch-revoke"), createNamespace("switch-revoke", nil)
+		create(newIdentity(name, boundIn(namespace, "edit"), boundClusterWide("view")))
+		identity := eventuallyReady(name)
+		leaked := publishedSecret(identity).Data[kubeconfigKey]
+		expectRights(leaked, namespace, true)
+		update(name, func(identity *v1alpha1.ClientIdentity) {
+			boundToCredential(identity)
+			revoked(identity)
+			identity.Spec.SignerName = nobodySigns
+		})
+		expectRights(leaked, namespace, false)
+		update(name, signedBy(identity.Spec.SignerName))
+		after := eventuallyRenewed(identity)
+		expectRights(publishedSecret(after).Data[kubeconfigKey], namespace, true)
+		expectRights(leaked, namespace, false)
 	})
 
 	It("does not come by switching from bindTo: Username to Credential: the holder is never interrupted", func() {

@@ -52,6 +52,18 @@ func step(clock *clocktesting.FakePassiveClock, by time.Duration, name string) {
 }
 
 var _ = Describe("A certificate request", func() {
+	It("to a signer that the operator is not allowed to ask is never made: the identity stalls and says which flag to set", func() {
+		name := uniqueName("not-allowed")
+		create(newIdentity(name, signedBy("example.com/another")))
+		words := `the operator may not ask signer "example.com/another" for certificates, only `
+		Eventually(state(name, v1alpha1.ConditionStalled)).Should(And(
+			begin(metav1.ConditionTrue, v1alpha1.ReasonSignerNotAllowed, words), ContainSubstring("--allowed-signers")))
+		Expect(state(name, v1alpha1.ConditionReady)()).To(begin(metav1.ConditionFalse, v1alpha1.ReasonSignerNotAllowed, words))
+		update(name, signedBy(certificatesv1.KubeAPIServerClientSignerName))
+		expectUser(eventuallyReady(name))
+		Expect(requestsOf(name)()).To(HaveLen(1))
+	})
+
 	It("that the operator may not approve says which right is missing, and goes on when somebody approves it", func() {
 		name := uniqueName("forbidden")
 		create(newIdentity(name, signedBy(nobodySigns)))
@@ -105,7 +117,6 @@ var _ = Describe("A certificate request", func() {
 	})
 
 	It("to a signer that nobody serves is made once: the identity says so after ten minutes, and goes on with another one", func() {
-		const unserved = "example.com/unserved"
 		allowApproval(unserved)
 		name, clock := uniqueName("unserved"), ownClock()
 		create(newIdentity(name, signedBy(unserved)))
@@ -127,7 +138,6 @@ var _ = Describe("A certificate request", func() {
 	}, Serial)
 
 	It("that somebody deletes is made again after a while, which the status tells", func() {
-		const unserved = "example.com/loses"
 		allowApproval(unserved)
 		name := uniqueName("lost")
 		create(newIdentity(name, signedBy(unserved)))
@@ -147,7 +157,6 @@ var _ = Describe("A certificate request", func() {
 	})
 
 	It("is open once at a time, whatever happens to the spec and to the operator", func() {
-		const unserved = "example.com/once"
 		allowApproval(unserved)
 		name := uniqueName("once")
 		seen := record(&certificatesv1.CertificateSigningRequestList{}, client.MatchingLabels(ourLabels(name)))

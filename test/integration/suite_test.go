@@ -90,7 +90,7 @@ func startOperator(configure ...func(*manager.Options)) {
 	var err error
 	running, err = operator.Start(ctx, connection, func(options *manager.Options) {
 		options.SlowLook = slowLook
-		options.AllowedSigners = append(options.AllowedSigners, nobodySigns)
+		options.AllowedSigners = append(options.AllowedSigners, nobodySigns, unserved)
 		for _, c := range configure {
 			c(options)
 		}
