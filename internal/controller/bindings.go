@@ -30,8 +30,10 @@ func (p *pass) bind(ctx context.Context) error {
 	desired := access.Desired(identity, namespaces, sets.New(p.Options.SecretNamespaces...), group, p.now)
 	p.wakeAt(desired.Next)
 	p.outOfTime = desired.OutOfTime
-	role, binding := p.reader(group)
-	readerErr := p.applyReader(ctx, role)
+	role, binding, readerErr := p.reader(ctx, group)
+	if readerErr == nil {
+		readerErr = p.applyReader(ctx, role)
+	}
 	if binding != nil && readerErr == nil {
 		desired.Bindings = append(desired.Bindings, *binding)
 	}

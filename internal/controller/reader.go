@@ -21,12 +21,20 @@ const readerBinding = "secret-reader:"
 // +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=roles,namespace=client-identities,verbs=get;list;watch;create;update;delete
 
 // reader returns the Role that lets the holder of the credential read the published Secret, and its binding; nil
-// where that is not asked for, or the Secret may not stand there. A Role's name is no secret: what it grants
-// is held by the credential's group alone.
-func (p *pass) reader(group string) (*rbacv1.Role, *access.Binding) {
+// where that is not asked for, or the Secret that stands there is not this identity's: the spec could name that of
+// another one, or the Secret of somebody else. A Role's name is no secret: what it grants is held by the
+// credential's group alone.
+func (p *pass) reader(ctx context.Context, group string) (*rbacv1.Role, *access.Binding, error) {
 	location, err := p.secretLocation()
 	if err != nil || !p.identity.Spec.Secret.HolderCanRead || p.identity.Spec.BindTo != v1alpha1.BindToCredential {
-		return nil, nil
+		return nil, nil, nil //nolint:nilerr // said by provide, whose problem it is
+	}
+	secret := newSecretMetadata()
+	if err := p.Get(ctx, location, secret); client.IgnoreNotFound(err) != nil {
+		return nil, nil, fmt.Errorf("read the metadata of Secret %s: %w", location, err)
+	}
+	if !metav1.IsControlledBy(secret, p.identity) {
+		return nil, nil, nil // the watch tells when it is
 	}
 	role := &rbacv1.Role{
 		ObjectMeta: p.dependentMeta(client.ObjectKey{Namespace: location.Namespace, Name: "clientidentity:" + p.identity.Name + ":" + readerBinding}),
@@ -41,23 +49,25 @@ func (p *pass) reader(group string) (*rbacv1.Role, *access.Binding) {
 		SpecName:  "secret.holderCanRead",
 		RoleRef:   roleRef,
 		Subject:   rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.GroupKind, Name: group},
-	}
+	}, nil
 }
 
-// applyReader makes the Role as it should be and removes Roles of this identity that are not wanted (any more).
+// applyReader makes the Role as it should be and removes Roles of this identity that are not wanted (any more), and
+// those that were restored from a backup of it.
 func (p *pass) applyReader(ctx context.Context, want *rbacv1.Role) error {
-	var owned rbacv1.RoleList
-	if err := p.List(ctx, &owned, client.MatchingFields{indexOwner: string(p.identity.UID)}, client.DisableReadYourWritesConsistency); err != nil {
-		return fmt.Errorf("list Roles: %w", err)
-	}
-	for i := range owned.Items {
-		role := &owned.Items[i]
-		if want != nil && role.Namespace == want.Namespace && role.Name == want.Name {
-			continue
+	for _, index := range []string{string(p.identity.UID), orphanOf(p.identity.Name)} {
+		var owned rbacv1.RoleList
+		if err := p.List(ctx, &owned, client.MatchingFields{indexOwner: index}, client.DisableReadYourWritesConsistency); err != nil {
+			return fmt.Errorf("list Roles: %w", err)
 		}
-		uid := role.UID
-		if err := p.Delete(ctx, role, client.Preconditions{UID: &uid}); client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) {
-			return fmt.Errorf("delete Role %s/%s: %w", role.Namespace, role.Name, err)
+		for i := range owned.Items {
+			role := &owned.Items[i]
+			if want != nil && role.Namespace == want.Namespace && role.Name == want.Name && !p.orphaned(role) {
+				continue
+			}
+			if err := p.removeReader(ctx, role); err != nil {
+				return err
+			}
 		}
 	}
 	if want == nil {
@@ -78,6 +88,20 @@ func (p *pass) applyReader(ctx context.Context, want *rbacv1.Role) error {
 		return fmt.Errorf("read Role %s/%s: %w", want.Namespace, want.Name, err)
 	}
 	return p.correctReader(ctx, want, have)
+}
+
+// removeReader deletes the Role that was seen, and only that: one that lost our labels meanwhile would be waited for in
+// a cache that does not hold it.
+func (p *pass) removeReader(ctx context.Context, role *rbacv1.Role) error {
+	uid, version := role.UID, role.ResourceVersion
+	err := p.Delete(ctx, role, client.Preconditions{UID: &uid, ResourceVersion: &version})
+	if apierrors.IsConflict(err) {
+		return errStale
+	}
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("delete Role %s/%s: %w", role.Namespace, role.Name, err)
+	}
+	return nil
 }
 
 // correctReader updates a Role of ours, and leaves one of others alone.
