@@ -8,6 +8,7 @@ import (
 	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
@@ -40,6 +41,10 @@ const (
 // reconcileTimeout bounds one pass, so that a hanging connection does not hold a worker for ever.
 const reconcileTimeout = 2 * time.Minute
 
+// longestWait bounds the wait after errors in a row. What is due meanwhile (a renewal, the end of a binding) comes late
+// by as much, so it is far less than the time that the shortest certificate is renewed ahead of its end.
+const longestWait = time.Minute
+
 // orphanOf is the value of indexOwner for an object with our labels and no controller.
 func orphanOf(identity string) string { return "orphan/" + identity }
 
@@ -64,7 +69,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, con
 	onlyMetadata := &metav1.PartialObjectMetadata{}
 	onlyMetadata.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
 	return ctrl.NewControllerManagedBy(mgr).
-		For(&v1alpha1.ClientIdentity{}).
+		For(&v1alpha1.ClientIdentity{}, builder.WithPredicates(moreThanWords())).
 		Watches(&v1alpha1.ClientIdentity{}, handler.EnqueueRequestsFromMapFunc(r.sameUsername), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&certificatesv1.CertificateSigningRequest{}, toIdentity).
 		Watches(&rbacv1.RoleBinding{}, toIdentity).
@@ -77,7 +82,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, con
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: concurrent,
 			ReconciliationTimeout:   reconcileTimeout,
-			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](time.Second, 5*time.Minute),
+			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](time.Second, longestWait),
 		}).
 		Complete(r)
 }
@@ -156,6 +161,30 @@ func (r *Reconciler) namespacesOf(object client.Object) []string {
 		}
 	}
 	return names
+}
+
+// moreThanWords drops the updates of an identity in which nothing but the words of a condition changed: our own writes,
+// mostly. Where such words quote an error that is different each time (a port, a time, the identifier of a request), each
+// write would bring the next pass at once, and that one the next write. Periodic resyncs go through.
+func moreThanWords() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		before, ok := e.ObjectOld.(*v1alpha1.ClientIdentity)
+		after, isToo := e.ObjectNew.(*v1alpha1.ClientIdentity)
+		if !ok || !isToo || before.ResourceVersion == after.ResourceVersion {
+			return true
+		}
+		return !equality.Semantic.DeepEqual(wordless(before), wordless(after))
+	}}
+}
+
+// wordless returns an identity without the words of its conditions.
+func wordless(identity *v1alpha1.ClientIdentity) *v1alpha1.ClientIdentity {
+	bare := identity.DeepCopy()
+	bare.ResourceVersion, bare.ManagedFields = "", nil
+	for i := range bare.Status.Conditions {
+		bare.Status.Conditions[i].Message = ""
+	}
+	return bare
 }
 
 // namespaceRequests asks for a pass over the identities that depend on a namespace.
