@@ -236,10 +236,11 @@ func (p *pass) keyFor(ctx context.Context, current *published, reason renewal.Re
 	return key, nil
 }
 
-// revoked says whether the published certificate was issued before revokeIssuedBefore.
+// revoked says whether the published certificate was issued before revokeIssuedBefore, or in the same second, as
+// exactly as the status keeps it: in doubt it is revoked.
 func (p *pass) revoked() bool {
 	revoke, c := p.identity.Spec.RevokeIssuedBefore, p.status.Certificate
-	return revoke != nil && (c == nil || c.IssuedAt == nil || c.IssuedAt.Before(revoke))
+	return revoke != nil && (c == nil || c.IssuedAt == nil || !c.IssuedAt.After(revoke.Time))
 }
 
 // follow looks what became of the open request.

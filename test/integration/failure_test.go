@@ -83,6 +83,7 @@ var _ = Describe("A certificate request", func() {
 		create(newIdentity(name, signedBy(nobodySigns)))
 		deny := func() {
 			GinkgoHelper()
+			Eventually(state(name, v1alpha1.ConditionReady)).Should(begin(metav1.ConditionFalse, v1alpha1.ReasonApprovalForbidden, ""))
 			decideOn(openRequest(name), certificatesv1.CertificateDenied)
 			denied := begin(metav1.ConditionFalse, v1alpha1.ReasonDenied, "the certificate request was denied (AdministratorDecided: not today): "+
 				"change the spec or request a renewal (annotation clientidentity.dev/renew-requested-at) to ask again")
