@@ -79,8 +79,8 @@ func DefaultOptions() Options {
 			CertDir:      "/etc/client-identity-operator/webhook",
 			CertRotation: true,
 		},
-		IssuerInterval:         10 * time.Minute,
-		Spread:                 10 * time.Minute,
+		IssuerInterval: 10 * time.Minute,
+		Spread:         10 * time.Minute,
 	}
 }
 

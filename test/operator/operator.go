@@ -87,13 +87,21 @@ func Apply(ctx context.Context, cp *controlplane.ControlPlane, folder string) er
 	return nil
 }
 
+// Delete deletes what Apply applied.
+func Delete(ctx context.Context, cp *controlplane.ControlPlane, folder string) error {
+	if _, err := kubectl(ctx, cp, nil, "delete", "-k", folder); err != nil {
+		return fmt.Errorf("kubectl delete -k %s: %w", folder, err)
+	}
+	return nil
+}
+
 // kubectl runs kubectl as an administrator, in the root directory of the repository, and returns what it prints.
 func kubectl(ctx context.Context, cp *controlplane.ControlPlane, input io.Reader, args ...string) ([]byte, error) {
 	root, err := Root()
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, cp.Kubectl(), append([]string{"--kubeconfig", cp.Kubeconfig()}, args...)...) //nolint:gosec // our own binary and folders
+	cmd := exec.CommandContext(ctx, cp.Kubectl(), append([]string{"--kubeconfig", cp.Kubeconfig()}, args...)...)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "HOME="+cp.Dir())
 	cmd.Stdin = input
