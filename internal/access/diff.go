@@ -2,9 +2,12 @@ package access
 
 import (
 	"slices"
+	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/clientidentity/operator/api/v1alpha1"
 )
 
 // Observed is a binding object that exists: a ClusterRoleBinding where the namespace is empty.
@@ -83,6 +86,17 @@ type Plan struct {
 // Writes reports whether there is anything to write.
 func (p Plan) Writes() bool {
 	return len(p.Empty)+len(p.Update)+len(p.Create)+len(p.Replace)+len(p.Delete) > 0
+}
+
+// Narrowing returns the part of the plan that gives nobody anything: for an identity that may not have more than it
+// has, and may lose what it has. A subject changes only to the group of a credential, which a revocation asks for.
+func (p Plan) Narrowing() Plan {
+	p.Create, p.Replace = nil, nil
+	p.Update = slices.DeleteFunc(slices.Clone(p.Update), func(c Change) bool {
+		credential := c.Want.Subject.Kind == rbacv1.GroupKind && strings.HasPrefix(c.Want.Subject.Name, v1alpha1.CredentialGroupPrefix)
+		return !credential && !c.Have.grants(c.Want.Subject)
+	})
+	return p
 }
 
 // Gone reports whether nothing that is not wanted is left, not even one that is being deleted.

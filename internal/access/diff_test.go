@@ -169,3 +169,26 @@ func TestPlanSaysWhatIsLeft(t *testing.T) {
 		})
 	}
 }
+
+func TestNarrowingGivesNobodyAnything(t *testing.T) {
+	revoked := wantIn("revoked")
+	revoked.Subject = rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: "Group", Name: "clientidentity.dev:uid:1"}
+	plan := Diff([]Binding{wantIn("new"), wantIn("subject"), wantIn("labels"), wantIn("role"), wantIn("right"), revoked}, []Observed{
+		haveIn("subject", otherSubject), haveIn("labels", drift), haveIn("role", otherRole), haveIn("right"), haveIn("revoked"),
+		haveIn("gone"), haveIn("going", deleting),
+	})
+	narrow := plan.Narrowing()
+	if len(narrow.Create)+len(narrow.Replace) > 0 {
+		t.Errorf("makes %v %v", narrow.Create, narrow.Replace)
+	}
+	var updated []string
+	for _, change := range narrow.Update {
+		updated = append(updated, change.Want.Namespace)
+	}
+	if diff := cmp.Diff([]string{"labels", "revoked"}, updated); diff != "" {
+		t.Errorf("updates (-want +got):\n%s", diff)
+	}
+	if len(narrow.Delete) != 1 || len(narrow.Empty) != 1 || narrow.Bound != 1 || len(plan.Update) != 3 {
+		t.Errorf("got %+v of %+v", narrow, plan)
+	}
+}

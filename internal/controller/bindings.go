@@ -42,9 +42,28 @@ func (p *pass) bind(ctx context.Context) error {
 		return err
 	}
 	w := bindingWriter{pass: p, observed: observed, plan: access.Diff(desired.Bindings, observed.all())}
+	if p.narrowing {
+		w.plan = w.plan.Narrowing()
+	}
 	w.apply(ctx)
 	p.status.BoundBindings = int32(w.plan.Bound)
 	return cmp.Or(w.problem(desired.Missing), readerErr)
+}
+
+// takeAway makes the bindings those that the spec asks for as far as that takes access away: a revocation, the end of
+// a binding and its removal from the spec wait for nobody, whatever is in the way of everything else. It returns
+// what that is, or what keeps access from being taken away.
+func (p *pass) takeAway(ctx context.Context, inTheWay error) error {
+	p.narrowing = true
+	current, err := p.readPublished(ctx)
+	if err != nil {
+		return err
+	}
+	p.published = current.usable()
+	if err := p.bind(ctx); err != nil && asProblem(err) == nil {
+		return err
+	}
+	return inTheWay
 }
 
 // bindingIdentity returns the identity whose bindings are wanted. Where it has just been switched to

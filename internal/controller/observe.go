@@ -20,7 +20,7 @@ import (
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
 
 // observe finds out what the identity needs to know of the cluster. A problem that it returns is in the way
-// of everything: nothing is made, and nothing that exists is taken away.
+// of everything: nothing is made, and of what exists only that is taken away which is not asked for any more.
 func (p *pass) observe(ctx context.Context) error {
 	p.requestHash = certificate.RequestHashOf(&p.identity.Spec, p.identity.UID)
 	p.status.GroupList = groupList(p.identity.Spec.Groups)

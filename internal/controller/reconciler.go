@@ -82,6 +82,8 @@ type pass struct {
 	published bool
 	// upToDate is set where the published credential answers the spec and stands where it should.
 	upToDate bool
+	// narrowing is set where bindings may be taken away, and nothing may be given.
+	narrowing bool
 	// outOfTime names the bindings whose time has not come, or is over.
 	outOfTime []string
 	// quiet is set while a request that was just made waits for its signer: not worth a status write yet.
@@ -111,7 +113,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return p.reportWithdrawal(ctx, reason, message, done, err)
 	}
 	if err := p.observe(ctx); err != nil {
-		return p.report(ctx, err, err)
+		return p.report(ctx, err, p.takeAway(ctx, err))
 	}
 	// Bindings first: where a revocation changed their subject, the old credential loses its rights before
 	// the new one is asked for. What stands in the way of a binding never stops a renewal.

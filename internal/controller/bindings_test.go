@@ -1,0 +1,80 @@
+// Copyright The Client Identity Operator Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/clientidentity/operator/api/v1alpha1"
+)
+
+// subjects returns whom the cluster-wide bindings in the API server name, each with the role.
+func subjects(w *world) []string {
+	w.t.Helper()
+	var list rbacv1.ClusterRoleBindingList
+	if err := w.api.List(w.t.Context(), &list); err != nil {
+		w.t.Fatal(err)
+	}
+	var names []string
+	for i := range list.Items {
+		for _, s := range list.Items[i].Subjects {
+			names = append(names, s.Kind+" "+s.Name+" "+list.Items[i].RoleRef.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Two identities with one username and bindTo: Credential; then the older one is switched to the username.
+func TestAnotherIdentityOfTheUsernameDoesNotKeepAccessFromEnding(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*v1alpha1.ClientIdentity)
+		want   func(before []string) []string
+	}{
+		"a revocation takes the old credential's rights": {
+			func(id *v1alpha1.ClientIdentity) { id.Spec.RevokeIssuedBefore = at(time.Minute) },
+			func([]string) []string {
+				return []string{"Group clientidentity.dev:9f1c2d3e4a5b4c6d8e7f000000000003:1795316700 view"}
+			},
+		},
+		"a binding that is asked for no longer goes, and none comes": {
+			func(id *v1alpha1.ClientIdentity) {
+				id.Spec.ClusterRoleBindings = []v1alpha1.ClusterRoleBinding{{Name: "edit", RoleRef: v1alpha1.ClusterRoleRef{Name: "edit"}}}
+			},
+			func([]string) []string { return nil },
+		},
+		"a binding whose time is over goes": {
+			func(id *v1alpha1.ClientIdentity) { id.Spec.ClusterRoleBindings[0].ValidUntil = at(time.Minute) },
+			func([]string) []string { return nil },
+		},
+		"what is asked for stays": {
+			func(*v1alpha1.ClientIdentity) {},
+			func(before []string) []string { return before },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			shared := func(id *v1alpha1.ClientIdentity) { id.Spec.Username = "shared" }
+			w := newWorld(t, identity("older", shared, boundToCredential, func(id *v1alpha1.ClientIdentity) {
+				id.CreationTimestamp = metav1.Time{Time: start.Add(-2 * time.Hour)}
+			}), identity("younger", shared, boundToCredential, reads))
+			w.ready("younger")
+			before := subjects(w)
+			w.change("older", func(id *v1alpha1.ClientIdentity) { id.Spec.BindTo = v1alpha1.BindToUsername })
+			w.change("younger", test.change)
+			w.step(2 * time.Minute)
+			younger := w.passes("younger", 2)
+			expectCondition(t, &younger.Status, v1alpha1.ConditionReady, "False", v1alpha1.ReasonUsernameInUse)
+			expectCondition(t, &younger.Status, v1alpha1.ConditionCertificateIssued, "True", v1alpha1.ReasonUsernameInUse)
+			if got, want := subjects(w), test.want(before); !slices.Equal(got, want) {
+				t.Errorf("bound are %q, want %q", got, want)
+			}
+			w.expectCalls(createsCSR, 1)
+		})
+	}
+}
