@@ -68,9 +68,14 @@ func (s *stage) setUp(ctx context.Context) error {
 	s.starting = false
 	s.shell = newShell(s.root, s.dir, s.controlPlane)
 
-	say("Installing CRD, RBAC and policy (the Deployment too, but there are no nodes to run its pods).")
+	say("Installing CRD, RBAC, policy and the admission webhook.")
 	fmt.Println("  $ kubectl apply -k config/default")
+	fmt.Println("  # There are no nodes: the Deployment's pods do not run, and the API server calls the webhook on localhost.")
 	if err := operator.Install(ctx, s.controlPlane); err != nil {
+		return err
+	}
+	// The garbage collector looks for new kinds of owners at its start, and then every half a minute only.
+	if err := s.controlPlane.RestartComponent(ctx, controlplane.ControllerManager); err != nil {
 		return err
 	}
 	say("Starting bin/manager as its ServiceAccount, with no more rights than config/rbac gives it.")
