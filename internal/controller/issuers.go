@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"hash/fnv"
 	"sync"
 	"time"
@@ -13,6 +14,10 @@ import (
 // issuerKey identifies a CA: by its name and its key, since a rotated CA mostly keeps its name.
 type issuerKey struct {
 	name, keyID string
+}
+
+func (k issuerKey) compare(other issuerKey) int {
+	return cmp.Or(cmp.Compare(k.name, other.name), cmp.Compare(k.keyID, other.keyID))
 }
 
 func issuerOf(c *v1alpha1.CertificateStatus) issuerKey {

@@ -3,7 +3,9 @@ package controller
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -43,6 +45,13 @@ func (w *IssuerWatch) Start(ctx context.Context) error {
 	}
 }
 
+// witnesses is how many credentials of a CA are tried until one says something: Secrets may be gone or damaged.
+const witnesses = 10
+
+// clockSkew is how far the clock of an API server may be ahead of ours. What ends sooner is not proven: it would be
+// refused for its age, and its whole CA with it.
+const clockSkew = 2 * time.Minute
+
 // look proves one credential for each CA that issued a published certificate.
 func (w *IssuerWatch) look(ctx context.Context) error {
 	var list v1alpha1.ClientIdentityList
@@ -50,52 +59,64 @@ func (w *IssuerWatch) look(ctx context.Context) error {
 		return fmt.Errorf("list identities: %w", err)
 	}
 	now := w.Clock.Now()
-	oldest := map[issuerKey]*v1alpha1.ClientIdentity{}
+	issued := map[issuerKey][]*v1alpha1.ClientIdentity{}
 	for i := range list.Items {
 		identity := &list.Items[i]
 		c := identity.Status.Certificate
-		if c == nil || identity.Status.SecretRef == nil || c.NotAfter == nil || c.IssuedAt == nil || !now.Before(c.NotAfter.Time) ||
+		if c == nil || identity.Status.SecretRef == nil || c.NotAfter == nil || c.IssuedAt == nil || !now.Add(clockSkew).Before(c.NotAfter.Time) ||
 			!w.issuers.refusedSince(c).IsZero() {
 			continue
 		}
-		// Where CAs have one name and no key identifier, the oldest certificate is the one of the old CA.
-		if best := oldest[issuerOf(c)]; best == nil || c.IssuedAt.Before(best.Status.Certificate.IssuedAt) {
-			oldest[issuerOf(c)] = identity
-		}
+		issued[issuerOf(c)] = append(issued[issuerOf(c)], identity)
 	}
-	issuers := make([]issuerKey, 0, len(oldest))
-	for issuer := range oldest {
-		issuers = append(issuers, issuer)
-	}
-	slices.SortFunc(issuers, func(a, b issuerKey) int { return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.keyID, b.keyID)) })
-	for _, issuer := range issuers {
-		refused, err := w.refused(ctx, oldest[issuer])
+	var errs []error
+	for _, issuer := range slices.SortedFunc(maps.Keys(issued), issuerKey.compare) {
+		refused, err := w.refusesAny(ctx, issued[issuer])
 		if err != nil {
-			return err
+			errs = append(errs, err)
 		}
 		if refused {
 			log.FromContext(ctx).Info("the API server no longer accepts certificates of a CA: issuing them again", "issuer", issuer.name, "authorityKeyID", issuer.keyID)
 			w.issuers.refuse(issuer, now)
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
-// refused says whether the API server refuses the published credential of an identity.
-func (w *IssuerWatch) refused(ctx context.Context, identity *v1alpha1.ClientIdentity) (bool, error) {
-	ref := identity.Status.SecretRef
-	secret := &corev1.Secret{}
-	if err := w.Live.Get(ctx, client.ObjectKey{Namespace: ref.Namespace, Name: ref.Name}, secret); err != nil {
-		// What is not there cannot be proven: its own pass sees to it.
-		return false, client.IgnoreNotFound(err)
+// refusesAny says whether the API server refuses the credentials of those identities, which have one issuer: the first
+// that can be proven tells. Where CAs have one name and no key identifier, the oldest certificate is the one of the old CA.
+func (w *IssuerWatch) refusesAny(ctx context.Context, identities []*v1alpha1.ClientIdentity) (bool, error) {
+	slices.SortFunc(identities, func(a, b *v1alpha1.ClientIdentity) int {
+		return cmp.Or(a.Status.Certificate.IssuedAt.Compare(b.Status.Certificate.IssuedAt.Time), cmp.Compare(a.Name, b.Name))
+	})
+	var unread []error
+	for _, identity := range identities[:min(len(identities), witnesses)] {
+		secret, err := w.whole(ctx, identity)
+		if err != nil {
+			unread = append(unread, err)
+		}
+		if secret == nil {
+			continue
+		}
+		_, err = w.Prover.WhoAmI(ctx, secret.Data[v1alpha1.CertificateKey], secret.Data[v1alpha1.PrivateKeyKey])
+		if apierrors.IsUnauthorized(err) {
+			return true, nil
+		}
+		return false, err
 	}
+	return false, errors.Join(unread...)
+}
+
+// whole returns the published Secret of an identity, or nil where it is gone or not as it was published: its own pass
+// sees to that.
+func (w *IssuerWatch) whole(ctx context.Context, identity *v1alpha1.ClientIdentity) (*corev1.Secret, error) {
 	p := &pass{Reconciler: w.Reconciler, identity: identity, status: identity.Status}
-	if _, problem := p.check(secret); problem != "" || secret.UID != ref.UID {
-		return false, nil
+	secret, err := p.liveSecret(ctx)
+	if err != nil || secret == nil {
+		return nil, err
 	}
-	_, err := w.Prover.WhoAmI(ctx, secret.Data[v1alpha1.CertificateKey], secret.Data[v1alpha1.PrivateKeyKey])
-	if apierrors.IsUnauthorized(err) {
-		return true, nil
+	if _, problem := p.check(secret); problem != "" {
+		return nil, nil
 	}
-	return false, err
+	return secret, nil
 }
