@@ -9,10 +9,8 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	gomegatypes "github.com/onsi/gomega/types"
-	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -174,23 +172,30 @@ var _ = Describe("The shipped manifests", func() {
 	It("are valid: the NetworkPolicy", func() {
 		Expect(operator.Apply(ctx, cp, "config/network-policy")).To(Succeed())
 	})
-})
 
-var _ = Describe("A signer that the installer has not allowed", func() {
-	It("is asked for nothing, and the identity says what to do", func() {
-		identity := newIdentity(uniqueName("signer"), func(i *v1alpha1.ClientIdentity) { i.Spec.SignerName = "example.com/any" })
-		create(identity)
-		Eventually(func() string { return reason(identity.Name, v1alpha1.ConditionStalled) }).Should(Equal(v1alpha1.ReasonSignerNotAllowed))
-		Expect(meta.FindStatusCondition(get(identity.Name).Status.Conditions, v1alpha1.ConditionStalled).Message).To(Equal(
-			`the operator may not ask signer "example.com/any" for certificates, only kubernetes.io/kube-apiserver-client: ` +
-				`set spec.signerName to one of them, or add it to --allowed-signers`))
-		requests := &certificatesv1.CertificateSigningRequestList{}
-		Expect(admin.List(ctx, requests, client.MatchingLabels{v1alpha1.IdentityLabel: identity.Name})).To(Succeed())
-		Expect(requests.Items).To(BeEmpty())
+	It("leave the serving certificate to cert-manager where that is asked for", func() {
+		const empty = "kind: Secret\nmetadata:\n"
+		byOperator, err := operator.Render(ctx, cp, "config/default")
+		Expect(err).NotTo(HaveOccurred())
+		Expect(byOperator).To(ContainSubstring(empty))
+		byCertManager, err := operator.Render(ctx, cp, "config/certmanager")
+		Expect(err).NotTo(HaveOccurred())
+		Expect(byCertManager).NotTo(ContainSubstring(empty))
+		Expect(byCertManager).To(And(
+			ContainSubstring("- --webhook-cert-rotation=false\n"),
+			ContainSubstring("cert-manager.io/inject-ca-from: client-identity-system/client-identity-operator-webhook\n"),
+			ContainSubstring("kind: Certificate\n"),
+		))
+	})
 
-		Expect(patch(admin, identity.Name, func(i *v1alpha1.ClientIdentity) {
-			i.Spec.SignerName = certificatesv1.KubeAPIServerClientSignerName
-		})).To(Succeed())
-		eventuallyReady(identity.Name)
+	It("fill the webhook's Secret once, and leave it alone when they are applied again", func() {
+		secret := &corev1.Secret{}
+		key := client.ObjectKey{Namespace: operator.Namespace, Name: "client-identity-operator-webhook"}
+		Expect(admin.Get(ctx, key, secret)).To(Succeed())
+		Expect(secret.Data).To(And(HaveKey("tls.crt"), HaveKey("tls.key"), HaveKey("ca.crt")))
+		Expect(operator.Install(ctx, cp)).To(Succeed())
+		again := &corev1.Secret{}
+		Expect(admin.Get(ctx, key, again)).To(Succeed())
+		Expect(again.Data).To(Equal(secret.Data))
 	})
 })

@@ -65,18 +65,27 @@ func Root() (string, error) {
 // would refuse every identity: see UseWebhook.
 func Install(ctx context.Context, cp *controlplane.ControlPlane) error {
 	const folder = "config/default"
-	manifests, err := kubectl(ctx, cp, nil, "kustomize", folder)
+	manifests, err := Render(ctx, cp, folder)
 	if err != nil {
-		return fmt.Errorf("kubectl kustomize %s: %w", folder, err)
+		return err
 	}
 	const separator = "---\n"
-	objects := slices.DeleteFunc(strings.Split(string(manifests), separator), func(object string) bool {
+	objects := slices.DeleteFunc(strings.Split(manifests, separator), func(object string) bool {
 		return strings.Contains(object, "\nkind: ValidatingWebhookConfiguration\n")
 	})
 	if _, err := kubectl(ctx, cp, strings.NewReader(strings.Join(objects, separator)), "apply", "-f", "-"); err != nil {
 		return fmt.Errorf("apply %s: %w", folder, err)
 	}
 	return nil
+}
+
+// Render returns the manifests of a folder of the repository that has a kustomization.yaml.
+func Render(ctx context.Context, cp *controlplane.ControlPlane, folder string) (string, error) {
+	manifests, err := kubectl(ctx, cp, nil, "kustomize", folder)
+	if err != nil {
+		return "", fmt.Errorf("kubectl kustomize %s: %w", folder, err)
+	}
+	return string(manifests), nil
 }
 
 // Apply applies a folder of the repository that has a kustomization.yaml.
