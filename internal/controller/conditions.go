@@ -21,7 +21,10 @@ type conditionInput struct {
 	credential, binding *problem
 	published, upToDate bool
 	capped, superseded  bool
-	bound               int32
+	// unrevoked is until when a certificate is valid that a revocation was meant for but does not reach; zero
+	// where there is none.
+	unrevoked time.Time
+	bound     int32
 	// outOfTime names the bindings whose time has not come, or is over.
 	outOfTime []string
 }
@@ -40,6 +43,10 @@ func setConditions(status *v1alpha1.ClientIdentityStatus, in conditionInput) {
 		})
 	}
 	certificateReason, certificateMessage := certificateState(status, in, valid)
+	if !in.unrevoked.IsZero() {
+		certificateMessage += fmt.Sprintf("; revokeIssuedBefore does not reach the certificates issued before, valid until %s: "+
+			"they keep what the user name is granted, unless bindTo is Credential", stamp(in.unrevoked))
+	}
 	set(v1alpha1.ConditionCertificateIssued, valid, certificateReason, certificateMessage)
 	bindingReason, bindingMessage := v1alpha1.ReasonBound, boundMessage(in)
 	if in.binding != nil {
@@ -57,6 +64,29 @@ func setConditions(status *v1alpha1.ClientIdentityStatus, in conditionInput) {
 		set(v1alpha1.ConditionReady, false, bindingReason, bindingMessage)
 	}
 	setProgress(status, in, ready)
+}
+
+// backdating is how long before the issuance Kubernetes' signer lets a certificate begin.
+const backdating = 5 * time.Minute
+
+// unrevokedUntil returns until when a certificate of an identity is valid that was issued before revokeIssuedBefore but
+// is not reached by it, since the bindings name the user; the zero time where there is none.
+func unrevokedUntil(spec *v1alpha1.ClientIdentitySpec, status *v1alpha1.ClientIdentityStatus, now time.Time) time.Time {
+	var until time.Time
+	if spec.RevokeIssuedBefore == nil || spec.BindTo == v1alpha1.BindToCredential || status.Certificate == nil {
+		return until
+	}
+	for i := range status.Certificates {
+		c := &status.Certificates[i]
+		if c.Fingerprint == status.Certificate.Fingerprint || c.NotBefore == nil || c.NotAfter == nil {
+			continue
+		}
+		meant := c.NotBefore.Add(backdating).Before(spec.RevokeIssuedBefore.Time)
+		if meant && c.NotAfter.After(now) && c.NotAfter.After(until) {
+			until = c.NotAfter.Time
+		}
+	}
+	return until
 }
 
 // boundMessage says how many bindings are in place, and which are not because of their time.
@@ -114,7 +144,7 @@ func certificateState(status *v1alpha1.ClientIdentityStatus, in conditionInput, 
 	case valid && shortened(c, in.ttl):
 		return v1alpha1.ReasonTTLShortened, fmt.Sprintf(
 			"Certificate is valid until %s: %s was asked for, and %s was issued; it is renewed in time all the same",
-			stamp(c.NotAfter.Time), in.ttl, c.NotAfter.Sub(c.NotBefore.Time))
+			stamp(c.NotAfter.Time), in.ttl, validityOf(c).Lifetime())
 	case valid:
 		return v1alpha1.ReasonIssued, fmt.Sprintf("Certificate is valid until %s", stamp(c.NotAfter.Time))
 	}

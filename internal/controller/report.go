@@ -37,6 +37,8 @@ func (p *pass) report(ctx context.Context, credentialErr, bindErr error) (reconc
 	}
 	p.status.ObservedGeneration = p.identity.Generation
 	p.status.ResidualAccess = nil
+	unrevoked := unrevokedUntil(&p.identity.Spec, &p.status, p.now)
+	p.wakeAt(unrevoked)
 	setConditions(&p.status, conditionInput{
 		generation: p.identity.Generation,
 		now:        p.now,
@@ -47,6 +49,7 @@ func (p *pass) report(ctx context.Context, credentialErr, bindErr error) (reconc
 		upToDate:   p.upToDate,
 		capped:     p.capped,
 		superseded: p.superseded,
+		unrevoked:  unrevoked,
 		bound:      p.status.BoundBindings,
 		outOfTime:  p.outOfTime,
 	})
