@@ -74,10 +74,6 @@ func (s *stage) setUp(ctx context.Context) error {
 	if err := operator.Install(ctx, s.controlPlane); err != nil {
 		return err
 	}
-	// The garbage collector looks for new kinds of owners at its start, and then every half a minute only.
-	if err := s.controlPlane.RestartComponent(ctx, controlplane.ControllerManager); err != nil {
-		return err
-	}
 	say("Starting bin/manager as its ServiceAccount, with no more rights than config/rbac gives it.")
 	if err := s.startOperator(ctx); err != nil {
 		return err

@@ -58,10 +58,10 @@ func (i *Issued) Fingerprint() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// SerialNumber returns the serial number in lower-case hexadecimal, in at most 512 bytes. RFC 5280,
-// 4.1.2.2 allows 20 octets, but Go reads longer ones.
+// SerialNumber returns the serial number in lower-case hexadecimal, two digits for each octet as OpenSSL
+// prints it, in at most 512 bytes. RFC 5280, 4.1.2.2 allows 20 octets, but Go reads longer ones.
 func (i *Issued) SerialNumber() string {
-	return shorten(i.Certificate.SerialNumber.Text(16))
+	return shorten(hex.EncodeToString(i.Certificate.SerialNumber.Bytes()))
 }
 
 // Subject returns whom the certificate authenticates. Groups are sorted, without duplicates.

@@ -76,7 +76,8 @@ func Install(ctx context.Context, cp *controlplane.ControlPlane) error {
 	if _, err := kubectl(ctx, cp, strings.NewReader(strings.Join(objects, separator)), "apply", "-f", "-"); err != nil {
 		return fmt.Errorf("apply %s: %w", folder, err)
 	}
-	return nil
+	// The garbage collector looks for new kinds of owners at its start, and then only every half a minute.
+	return cp.RestartComponent(ctx, controlplane.ControllerManager)
 }
 
 // Render returns the manifests of a folder of the repository that has a kustomization.yaml.
