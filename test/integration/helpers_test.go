@@ -1,14 +1,18 @@
 package integration
 
 import (
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
 	"slices"
-	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	gomegatypes "github.com/onsi/gomega/types"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
+	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -17,6 +21,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
 )
@@ -104,7 +109,7 @@ func publishedSecret(identity *v1alpha1.ClientIdentity) *corev1.Secret {
 func holder(identity *v1alpha1.ClientIdentity) *rest.Config {
 	GinkgoHelper()
 	config, err := clientcmd.RESTConfigFromKubeConfig(publishedSecret(identity).Data[identity.Spec.Secret.KubeconfigKey])
-	Expect(err).NotTo(HaveOccurred(), "the published kubeconfig")
+	Expect(err == nil).To(BeTrue(), "clientcmd reads the kubeconfig") // its errors quote it
 	return config
 }
 
@@ -148,9 +153,7 @@ func may(config *rest.Config, verb, group, resource, namespace string) bool {
 // requestRenewal sets the annotation that asks for a new certificate.
 func requestRenewal(name string) {
 	GinkgoHelper()
-	update(name, func(identity *v1alpha1.ClientIdentity) {
-		metav1.SetMetaDataAnnotation(&identity.ObjectMeta, v1alpha1.RenewRequestedAtAnnotation, time.Now().Format(time.RFC3339Nano))
-	})
+	annotate(name, v1alpha1.RenewRequestedAtAnnotation)
 }
 
 // eventuallyRenewed waits until another certificate than that of before is published, and returns the identity.
@@ -164,4 +167,75 @@ func eventuallyRenewed(before *v1alpha1.ClientIdentity) *v1alpha1.ClientIdentity
 		return c.Fingerprint
 	}).ShouldNot(Equal(before.Status.Certificate.Fingerprint))
 	return eventuallyReady(before.Name)
+}
+
+// publishedCertificate returns the certificate in tls.crt, which is alone there.
+func publishedCertificate(identity *v1alpha1.ClientIdentity) *x509.Certificate {
+	GinkgoHelper()
+	block, rest := pem.Decode(publishedSecret(identity).Data[v1alpha1.CertificateKey])
+	Expect(block).NotTo(BeNil(), "a PEM block in tls.crt")
+	Expect(block.Type).To(Equal("CERTIFICATE"))
+	Expect(rest).To(BeEmpty(), "after the certificate in tls.crt")
+	certificate, err := x509.ParseCertificate(block.Bytes)
+	Expect(err).NotTo(HaveOccurred())
+	return certificate
+}
+
+// keyDigest stands for the published private key where keys are compared, so that none is printed.
+func keyDigest(identity *v1alpha1.ClientIdentity) string {
+	GinkgoHelper()
+	key := publishedSecret(identity).Data[v1alpha1.PrivateKeyKey]
+	Expect(key == nil).To(BeFalse(), "tls.key")
+	return digest(key)
+}
+
+func digest(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
+// eventuallyRequested waits until exactly one request of an identity is there, approved and not the former one, and
+// returns its name.
+func eventuallyRequested(name, former string) string {
+	GinkgoHelper()
+	var request string
+	Eventually(func(g Gomega) {
+		requests := signingRequests(name)
+		g.Expect(requests).To(HaveLen(1))
+		request = requests[0].Name
+		g.Expect(request).NotTo(Equal(former))
+		g.Expect(requests[0].Status.Conditions).To(ContainElement(HaveField("Type", certificatesv1.CertificateApproved)))
+	}).Should(Succeed())
+	return request
+}
+
+// conditionTypes returns the types of an identity's conditions.
+func conditionTypes(identity *v1alpha1.ClientIdentity) []string {
+	var types []string
+	for _, c := range identity.Status.Conditions {
+		types = append(types, c.Type)
+	}
+	return types
+}
+
+// reconciles returns how many times the operators of this process have looked at an identity.
+func reconciles() float64 {
+	GinkgoHelper()
+	families, err := metrics.Registry.Gather()
+	Expect(err).NotTo(HaveOccurred())
+	var sum float64
+	for _, family := range families {
+		if family.GetName() == "controller_runtime_reconcile_total" {
+			for _, metric := range family.GetMetric() {
+				sum += metric.GetCounter().GetValue()
+			}
+		}
+	}
+	Expect(sum).NotTo(BeZero(), "controller_runtime_reconcile_total")
+	return sum
+}
+
+// newNamespace returns a namespace.
+func newNamespace(name string) *corev1.Namespace {
+	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
 }
