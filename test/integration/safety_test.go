@@ -1,0 +1,295 @@
+package integration
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	certificatesv1 "k8s.io/api/certificates/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/manager"
+)
+
+// The private keys of a whole run are collected, and at its end they are looked for in all that the operator has written,
+// but for the Secrets: its logs, and every version of every identity, request and event.
+var _ = Describe("Private keys", func() {
+	It("are found by the search for them, wherever they would turn up", func() {
+		name := uniqueName("leak")
+		create(newIdentity(name))
+		secret := publishedSecret(eventuallyReady(name))
+		key, kubeconfig := secret.Data[v1alpha1.PrivateKeyKey], secret.Data["kubeconfig"]
+		Eventually(func() bool { return seen.hasKey(key) }).Should(BeTrue(), "the key was collected")
+		Eventually(func() bool { return seen.hasObject(name) }).Should(BeTrue(), "the identity was collected")
+		Expect(operatorLogs()).To(ContainElement(ContainSubstring(name)), "the log is searched")
+
+		block, _ := pem.Decode(key)
+		number := numberOf(block.Bytes)
+		quoted, err := json.Marshal(secret)
+		Expect(err == nil).To(BeTrue())
+		for what, text := range map[string]string{
+			"the file":              string(key),
+			"a log of the file":     fmt.Sprintf("%q", key),
+			"the file in base64":    base64.StdEncoding.EncodeToString(key),
+			"a line of the file":    strings.Split(string(key), "\n")[2],
+			"the kubeconfig":        string(kubeconfig),
+			"the kubeconfig quoted": fmt.Sprintf("%q", kubeconfig),
+			"the Secret":            string(quoted),
+			"bytes":                 fmt.Sprint(block.Bytes),
+			"the number":            new(big.Int).SetBytes(number).String(),
+			"the number in hex":     hex.EncodeToString(number),
+		} {
+			Expect(seen.hasMark(text)).To(BeTrue(), what)
+		}
+		for begin := range 3 {
+			file := strings.Repeat(" ", begin) + "-----BEGIN PRIVATE KEY-----"
+			Expect(seen.leaks(file)).NotTo(BeEmpty())
+			Expect(seen.leaks(base64.StdEncoding.EncodeToString([]byte(file)))).NotTo(BeEmpty())
+		}
+		Expect(seen.leaks(string(secret.Data[v1alpha1.CertificateKey]))).To(BeEmpty(), "the certificate is no secret")
+	})
+})
+
+// seen is what was collected since the first spec.
+var seen = &collector{}
+
+var _ = BeforeEach(func() { seen.start() })
+
+var _ = AfterSuite(func() {
+	if !seen.started() {
+		return
+	}
+	By("looking for private keys in the logs of the operator")
+	for _, log := range operatorLogs() {
+		Expect(seen.leaks(log)).To(BeEmpty(), "in the log of the operator")
+	}
+	By("looking for private keys in events, status and requests")
+	seen.stop()
+	for _, object := range seen.objects {
+		Expect(seen.leaks(object)).To(BeEmpty(), "in an event, an identity or a request")
+	}
+})
+
+// operatorLogs returns what the operators have logged so far.
+func operatorLogs() []string {
+	GinkgoHelper()
+	var logs []string
+	for _, file := range append([]string{logFile}, managerLogs...) {
+		content, err := os.ReadFile(file)
+		Expect(err).NotTo(HaveOccurred())
+		logs = append(logs, string(content))
+	}
+	return logs
+}
+
+// collector keeps the marks of every private key that is published, and the text of every object in which none may be.
+type collector struct {
+	mu      sync.Mutex
+	keys    map[string]bool
+	marks   map[string]bool
+	objects []string
+	cancel  context.CancelFunc
+	done    sync.WaitGroup
+}
+
+func (c *collector) started() bool { return c.cancel != nil }
+
+// start begins to watch, where that has not begun.
+func (c *collector) start() {
+	GinkgoHelper()
+	if c.started() {
+		return
+	}
+	c.keys, c.marks = map[string]bool{}, map[string]bool{}
+	var watching context.Context
+	watching, c.cancel = context.WithCancel(ctx)
+	clients, err := client.NewWithWatch(cp.Config(), client.Options{Scheme: manager.Scheme()})
+	Expect(err).NotTo(HaveOccurred())
+	c.watch(watching, clients, &corev1.SecretList{}, func(object client.Object) { c.addKeys(object.(*corev1.Secret)) })
+	for _, list := range []client.ObjectList{&v1alpha1.ClientIdentityList{}, &certificatesv1.CertificateSigningRequestList{}, &corev1.EventList{}} {
+		c.watch(watching, clients, list, c.addObject)
+	}
+}
+
+// watch passes each version of each object on. A watch that ends begins anew, with all that is there: no version that
+// lasted is missed.
+func (c *collector) watch(watching context.Context, clients client.WithWatch, list client.ObjectList, add func(client.Object)) {
+	options := &client.ListOptions{Raw: &metav1.ListOptions{
+		SendInitialEvents: ptr.To(true), AllowWatchBookmarks: true, ResourceVersionMatch: metav1.ResourceVersionMatchNotOlderThan,
+	}}
+	c.done.Go(func() {
+		wait.UntilWithContext(watching, func(watching context.Context) {
+			watcher, err := clients.Watch(watching, list, options)
+			if err != nil {
+				return // the API server is being restarted
+			}
+			for event := range watcher.ResultChan() {
+				if object, ok := event.Object.(client.Object); ok && event.Type != watch.Bookmark {
+					add(object)
+				}
+			}
+		}, 100*time.Millisecond)
+	})
+}
+
+// stop ends the watches.
+func (c *collector) stop() {
+	c.cancel()
+	c.done.Wait()
+}
+
+// addObject keeps what an object says. The request in a CertificateSigningRequest is encoded: it is kept as it is too.
+func (c *collector) addObject(object client.Object) {
+	text, err := json.Marshal(object)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err != nil {
+		panic(err) // objects of the API always have a JSON form
+	}
+	c.objects = append(c.objects, string(text))
+	if request, ok := object.(*certificatesv1.CertificateSigningRequest); ok {
+		c.objects = append(c.objects, string(request.Spec.Request))
+	}
+}
+
+// addKeys keeps the marks of the private key in a Secret of ours.
+func (c *collector) addKeys(secret *corev1.Secret) {
+	key := secret.Data[v1alpha1.PrivateKeyKey]
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if secret.Labels[v1alpha1.ManagedByLabel] != v1alpha1.ManagedByValue || c.keys[digest(key)] {
+		return
+	}
+	c.keys[digest(key)] = true
+	for _, mark := range marksOf(key) {
+		c.marks[mark] = true
+	}
+}
+
+// markLength is the length of the marks: longer than what turns up by chance, and shorter than a line of a file.
+const markLength = 24
+
+// marksOf returns texts that no one could write who does not have the private key: its secret number as it is in a file,
+// in base64 (in a kubeconfig), in base64 of that (in a Secret), and as Go prints numbers and bytes. What is public
+// in the file, as the modulus of an RSA key is, makes no mark.
+func marksOf(key []byte) []string {
+	block, _ := pem.Decode(key)
+	if block == nil {
+		return nil
+	}
+	number := numberOf(block.Bytes)
+	begin := bytes.Index(block.Bytes, number)
+	if len(number) == 0 || begin < 0 {
+		return nil
+	}
+	const line = 64
+	file := base64.StdEncoding.EncodeToString(block.Bytes)
+	var texts []string
+	for from, to := (begin*4+2)/3, (begin+len(number))*4/3; from < to; from = (from/line + 1) * line {
+		if text := file[from:min(to, (from/line+1)*line)]; len(text) >= markLength+2 {
+			texts = append(texts, text)
+		}
+	}
+	once := inBase64(texts)
+	texts = slices.Concat(texts, once, inBase64(once), []string{
+		new(big.Int).SetBytes(number).String(), fmt.Sprintf("%x", number), fmt.Sprintf("%X", number), strings.Trim(fmt.Sprint(number), "[]"),
+	})
+	for i := range texts {
+		texts[i] = texts[i][:markLength]
+	}
+	return texts
+}
+
+// inBase64 returns what is left of texts in the base64 of something that holds them, wherever its groups of three begin.
+func inBase64(texts []string) []string {
+	var encoded []string
+	for _, text := range texts {
+		for begin := range 3 {
+			whole := text[begin : begin+(len(text)-begin)/3*3]
+			encoded = append(encoded, base64.StdEncoding.EncodeToString([]byte(whole)))
+		}
+	}
+	return encoded
+}
+
+// numberOf returns the secret number of a private key in PKCS #8.
+func numberOf(der []byte) []byte {
+	parsed, err := x509.ParsePKCS8PrivateKey(der)
+	if err != nil {
+		return nil
+	}
+	switch key := parsed.(type) {
+	case *ecdsa.PrivateKey:
+		number, _ := key.Bytes()
+		return number
+	case *rsa.PrivateKey:
+		return key.D.Bytes()
+	case ed25519.PrivateKey:
+		return key.Seed()
+	}
+	return nil
+}
+
+// alwaysMarks are in the file of every private key, in clear and in base64, wherever the three bytes of its groups begin.
+var alwaysMarks = []string{"PRIVATE KEY", "UFJJVkFURSBLRV", "BSSVZBVEUgS0VZ", "QUklWQVRFIEtFW"}
+
+// leaks returns what of a private key is in a text, without the key: "" where nothing is.
+func (c *collector) leaks(text string) string {
+	for _, mark := range alwaysMarks {
+		if strings.Contains(text, mark) {
+			return "the text " + mark
+		}
+	}
+	if c.hasMark(text) {
+		return "a part of a private key"
+	}
+	return ""
+}
+
+func (c *collector) hasMark(text string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range max(0, len(text)-markLength+1) {
+		if c.marks[text[i:i+markLength]] {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *collector) hasKey(key []byte) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.keys[digest(key)]
+}
+
+// hasObject says whether an identity of that name was seen with a certificate.
+func (c *collector) hasObject(name string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.ContainsFunc(c.objects, func(object string) bool {
+		return strings.Contains(object, `"`+name+`"`) && strings.Contains(object, `"fingerprint"`)
+	})
+}
