@@ -1,6 +1,8 @@
 package integration
 
 import (
+	"bytes"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
@@ -28,7 +30,7 @@ var _ = Describe("Drift of the Secret", func() {
 				now := publishedSecret(identity)
 				g.Expect(now.Data).To(HaveLen(len(want.Data)))
 				for key, value := range want.Data {
-					g.Expect(string(now.Data[key]) == string(value)).To(BeTrue(), key)
+					g.Expect(bytes.Equal(now.Data[key], value)).To(BeTrue(), key)
 				}
 				g.Expect(now.Labels).To(Equal(want.Labels))
 				g.Expect(now.Annotations).To(Equal(want.Annotations))
@@ -59,7 +61,7 @@ var _ = Describe("Drift of the Secret", func() {
 			Expect(after.Status.Certificate.Revision).To(BeEquivalentTo(2))
 			now := publishedSecret(after)
 			Expect(now.UID).To(Equal(old.UID), "the Secret was replaced where an update does")
-			Expect(string(now.Data[v1alpha1.PrivateKeyKey]) == string(old.Data[v1alpha1.PrivateKeyKey])).To(BeFalse(), "the key is the same")
+			Expect(bytes.Equal(now.Data[v1alpha1.PrivateKeyKey], old.Data[v1alpha1.PrivateKeyKey])).To(BeFalse(), "the key is the same")
 			expectUser(after)
 		},
 		Entry("where tls.key was edited", func(secret *corev1.Secret) { secret.Data[v1alpha1.PrivateKeyKey] = []byte("mine") }),
