@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -144,7 +145,7 @@ func certificateState(status *v1alpha1.ClientIdentityStatus, in conditionInput, 
 	case valid && shortened(c, in.ttl):
 		return v1alpha1.ReasonTTLShortened, fmt.Sprintf(
 			"Certificate is valid until %s: %s was asked for, and %s was issued; it is renewed in time all the same",
-			stamp(c.NotAfter.Time), in.ttl, validityOf(c).Lifetime())
+			stamp(c.NotAfter.Time), in.ttl, c.NotAfter.Sub(cmp.Or(c.NotBefore, c.IssuedAt).Time))
 	case valid:
 		return v1alpha1.ReasonIssued, fmt.Sprintf("Certificate is valid until %s", stamp(c.NotAfter.Time))
 	}

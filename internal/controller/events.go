@@ -50,9 +50,15 @@ func (p *pass) recordEvents() {
 	p.recordTimedBindings()
 	now := meta.FindStatusCondition(after.Conditions, v1alpha1.ConditionWithdrawn)
 	if now != nil && meta.FindStatusCondition(before.Conditions, v1alpha1.ConditionWithdrawn) == nil {
-		p.Events.Eventf(p.identity, nil, corev1.EventTypeNormal, now.Reason, actionWithdraw, "%s", now.Message)
+		p.Events.Eventf(p.identity, nil, corev1.EventTypeNormal, now.Reason, actionWithdraw, "%s", note(now))
 	}
 }
+
+// maxNote bounds the note of an event: the API server refuses a longer one (k8s.io/api/events/v1, Event.note).
+const maxNote = 1024
+
+// note returns what an event says of a condition.
+func note(c *metav1.Condition) string { return cut(c.Message, maxNote) }
 
 // recordTransition records a warning where a condition has come to a reason that is not fine, and, where
 // recovered is set, that it is fine again.
@@ -62,9 +68,9 @@ func (p *pass) recordTransition(conditionType, action string, fine func(*metav1.
 	switch {
 	case after == nil || (before != nil && before.Reason == after.Reason):
 	case !fine(after):
-		p.Events.Eventf(p.identity, nil, corev1.EventTypeWarning, after.Reason, action, "%s", after.Message)
+		p.Events.Eventf(p.identity, nil, corev1.EventTypeWarning, after.Reason, action, "%s", note(after))
 	case recovered != "" && before != nil && !fine(before):
-		p.Events.Eventf(p.identity, nil, corev1.EventTypeNormal, recovered, action, "%s", after.Message)
+		p.Events.Eventf(p.identity, nil, corev1.EventTypeNormal, recovered, action, "%s", note(after))
 	}
 }
 
@@ -77,5 +83,5 @@ func (p *pass) recordTimedBindings() {
 		after.Status != metav1.ConditionTrue || p.identity.Status.ObservedGeneration != p.identity.Generation {
 		return
 	}
-	p.Events.Eventf(p.identity, nil, corev1.EventTypeNormal, eventBound, actionBind, "%s", after.Message)
+	p.Events.Eventf(p.identity, nil, corev1.EventTypeNormal, eventBound, actionBind, "%s", note(after))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -105,11 +106,17 @@ func (p *pass) noteOpen(request *pendingRequest) {
 }
 
 // shorten cuts a message that quotes others to what the status has room for.
-func shorten(message string) string {
-	if len(message) <= maxMessage {
-		return message
+func shorten(message string) string { return cut(message, maxMessage) }
+
+// cut returns valid text of at most that many bytes.
+func cut(text string, most int) string {
+	text = strings.ToValidUTF8(text, "\uFFFD")
+	if len(text) <= most {
+		return text
 	}
-	return fmt.Sprintf("%s ...", []byte(message)[:maxMessage])
+	const mark = " ..."
+	// A character that was cut in half goes too: the API server would store another text, and every pass correct it.
+	return strings.ToValidUTF8(text[:most-len(mark)], "") + mark
 }
 
 // stamp formats a time for messages.

@@ -87,6 +87,9 @@ func (p *pass) approve(ctx context.Context, request *pendingRequest, csr *certif
 	if err := certificate.VerifyRequest(csr.Spec.Request, request.subject, request.key.Public()); err != nil {
 		return p.failed(request, v1alpha1.ReasonRequestLost, fmt.Sprintf("the CertificateSigningRequest is not the one that was planned: %v", err))
 	}
+	if condition(csr, certificatesv1.CertificateApproved) != nil || condition(csr, certificatesv1.CertificateDenied) != nil {
+		return nil // somebody decided, while the answer to its creation was lost
+	}
 	approved := csr.DeepCopy()
 	approved.Status.Conditions = append(approved.Status.Conditions, certificatesv1.CertificateSigningRequestCondition{
 		Type:    certificatesv1.CertificateApproved,

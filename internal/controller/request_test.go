@@ -4,7 +4,30 @@
 package controller
 
 import (
+	"context"
+	"crypto"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
 	certificatesv1 "k8s.io/api/certificates/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/certificate"
+)
+
+var (
+	csrResource  = schema.GroupResource{Group: "certificates.k8s.io", Resource: "certificatesigningrequests"}
+	rbacResource = schema.GroupResource{Group: "rbac.authorization.k8s.io", Resource: "clusterrolebindings"}
+	timeout      = apierrors.NewTimeoutError("request did not complete within the allotted timeout", 1)
+	overloaded   = apierrors.NewTooManyRequests("too many requests", 1)
+	crashed      = apierrors.NewInternalError(errors.New("etcdserver: leader changed"))
 )
 
 // deny is a signer's place taken by a person who denies.
@@ -12,4 +35,222 @@ func deny(csr *certificatesv1.CertificateSigningRequest) {
 	csr.Status.Conditions = []certificatesv1.CertificateSigningRequestCondition{
 		{Type: certificatesv1.CertificateDenied, Status: "True", Reason: "NoThanks", Message: "not on my watch"},
 	}
+}
+
+// openRequest returns the one request in the API server that is not finished.
+func openRequest(w *world) *certificatesv1.CertificateSigningRequest {
+	w.t.Helper()
+	var list certificatesv1.CertificateSigningRequestList
+	if err := w.api.List(w.t.Context(), &list); err != nil {
+		w.t.Fatal(err)
+	}
+	var open *certificatesv1.CertificateSigningRequest
+	for i := range list.Items {
+		if !finished(&list.Items[i]) {
+			if open != nil {
+				w.t.Fatal("two requests are open")
+			}
+			open = &list.Items[i]
+		}
+	}
+	if open == nil {
+		w.t.Fatal("no request is open")
+	}
+	return open
+}
+
+func TestALostAnswerIsNoLostRequest(t *testing.T) {
+	for name, lost := range map[string]error{"timeout": timeout, "500": crashed, "connection": errors.New("EOF"), "deadline": context.DeadlineExceeded} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, identity("alice"))
+			w.after = failing(createsCSR, 1, lost)
+			alice := w.passes("alice", 3)
+			expectCondition(t, &alice.Status, v1alpha1.ConditionReady, "False", v1alpha1.ReasonUnavailable)
+			w.expectCalls(createsCSR, 1)
+			w.step(10 * time.Second)
+			w.ready("alice")
+			var list certificatesv1.CertificateSigningRequestList
+			if err := w.api.List(t.Context(), &list); err != nil || len(list.Items) != 1 {
+				t.Errorf("%d requests (%v), want one", len(list.Items), err)
+			}
+		})
+	}
+}
+
+func TestARequestThatSomebodyElseMadeUnderItsNameIsNotOurs(t *testing.T) {
+	w := newWorld(t, identity("alice"))
+	w.before = func(call string, object client.Object) error {
+		if call != createsCSR || w.calls[createsCSR] > 1 {
+			return nil
+		}
+		planted := &certificatesv1.CertificateSigningRequest{
+			ObjectMeta: metav1.ObjectMeta{Name: object.GetName(), UID: "planted"},
+			Spec:       certificatesv1.CertificateSigningRequestSpec{Request: []byte("another"), SignerName: "kubernetes.io/kube-apiserver-client"},
+		}
+		return errors.Join(w.api.Create(context.Background(), planted))
+	}
+	alice := w.passes("alice", 2)
+	expectCondition(t, &alice.Status, v1alpha1.ConditionReady, "False", v1alpha1.ReasonRequestLost)
+	w.expectCalls(approvesCSR, 0)
+	w.step(10 * time.Second)
+	w.ready("alice")
+}
+
+func TestFailuresOfTheAPIServerBackOff(t *testing.T) {
+	for name, test := range map[string]struct {
+		call   string
+		err    error
+		reason string
+		// requests are made until it works.
+		requests int
+	}{
+		"creation 500":                {createsCSR, crashed, v1alpha1.ReasonUnavailable, 1},
+		"creation 429":                {createsCSR, overloaded, v1alpha1.ReasonUnavailable, 1},
+		"creation times out":          {createsCSR, timeout, v1alpha1.ReasonUnavailable, 1},
+		"creation forbidden":          {createsCSR, apierrors.NewForbidden(csrResource, "x", errors.New("a policy")), v1alpha1.ReasonRequestRejected, 1},
+		"creation invalid":            {createsCSR, apierrors.NewInvalid(schema.GroupKind{Kind: "CertificateSigningRequest"}, "x", nil), v1alpha1.ReasonRequestRejected, 1},
+		"approval 500":                {approvesCSR, crashed, v1alpha1.ReasonUnavailable, 1},
+		"approval 429":                {approvesCSR, overloaded, v1alpha1.ReasonUnavailable, 1},
+		"approval forbidden":          {approvesCSR, apierrors.NewForbidden(csrResource, "x", errors.New("no right")), v1alpha1.ReasonApprovalForbidden, 1},
+		"Secret 500":                  {createsSecret, crashed, v1alpha1.ReasonUnavailable, 1},
+		"Secret forbidden by a quota": {createsSecret, apierrors.NewForbidden(schema.GroupResource{Resource: "secrets"}, "x", errors.New("quota")), v1alpha1.ReasonSecretRejected, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, identity("alice"))
+			refused := 0
+			w.before = func(call string, _ client.Object) error {
+				if call == test.call && refused >= 0 {
+					refused++
+					return test.err
+				}
+				return nil
+			}
+			alice := w.passes("alice", 3)
+			expectCondition(t, &alice.Status, v1alpha1.ConditionReady, "False", test.reason)
+			if refused > 3 {
+				t.Errorf("tried %d times in three passes", refused)
+			}
+			refused = -1
+			w.step(20 * time.Second)
+			w.ready("alice")
+			var list certificatesv1.CertificateSigningRequestList
+			if err := w.api.List(t.Context(), &list); err != nil || len(list.Items) != test.requests {
+				t.Errorf("%d requests, want %d", len(list.Items), test.requests)
+			}
+		})
+	}
+}
+
+func TestAnApprovalThatSomebodyElseWasFasterWithIsNoFailure(t *testing.T) {
+	w := newWorld(t, identity("alice"))
+	w.before = failing(approvesCSR, 1, apierrors.NewConflict(csrResource, "x", errors.New("changed")))
+	if _, err := w.pass("alice"); err != nil {
+		t.Error(err)
+	}
+	if alice := w.get("alice"); alice.Status.Issuance != nil {
+		t.Errorf("a failure: %+v", alice.Status.Issuance)
+	}
+	w.ready("alice")
+}
+
+func TestApproveRefusesAnythingButTheExactRequest(t *testing.T) {
+	key, err := certificate.GenerateKey(v1alpha1.PrivateKey{Algorithm: v1alpha1.ECDSA})
+	if err != nil {
+		t.Fatal(err)
+	}
+	otherKey, _ := certificate.GenerateKey(v1alpha1.PrivateKey{Algorithm: v1alpha1.ECDSA})
+	subject := certificate.Subject{Username: "alice@example.com", Groups: []string{"developers"}}
+	request := func(key crypto.Signer, s certificate.Subject) []byte {
+		data, err := certificate.NewRequest(key, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return data
+	}
+	ours := request(key, subject)
+	for name, test := range map[string]struct {
+		change   func(*certificatesv1.CertificateSigningRequest)
+		pending  func(*pendingRequest)
+		approved bool
+	}{
+		"the exact one is approved": {func(*certificatesv1.CertificateSigningRequest) {}, nil, true},
+		"another object":            {func(c *certificatesv1.CertificateSigningRequest) { c.UID = "other" }, nil, false},
+		"another request":           {func(c *certificatesv1.CertificateSigningRequest) { c.Spec.Request = request(key, subject) }, nil, false},
+		"another signer":            {func(c *certificatesv1.CertificateSigningRequest) { c.Spec.SignerName = "example.com/ca" }, nil, false},
+		"one usage more": {func(c *certificatesv1.CertificateSigningRequest) {
+			c.Spec.Usages = append(c.Spec.Usages, certificatesv1.UsageServerAuth)
+		}, nil, false},
+		"one usage less": {func(c *certificatesv1.CertificateSigningRequest) { c.Spec.Usages = c.Spec.Usages[:1] }, nil, false},
+		"a request for another subject than was planned": {func(c *certificatesv1.CertificateSigningRequest) {
+			c.Spec.Request = request(key, certificate.Subject{Username: "admin"})
+		}, func(p *pendingRequest) { p.request = request(key, certificate.Subject{Username: "admin"}) }, false},
+		"a request for another key than was planned": {func(c *certificatesv1.CertificateSigningRequest) { c.Spec.Request = ours },
+			func(p *pendingRequest) { p.key = otherKey }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, identity("alice"))
+			csr := &certificatesv1.CertificateSigningRequest{
+				ObjectMeta: metav1.ObjectMeta{Name: "alice-1", UID: "u1"},
+				Spec: certificatesv1.CertificateSigningRequestSpec{
+					Request: ours, SignerName: certificatesv1.KubeAPIServerClientSignerName, Usages: append([]certificatesv1.KeyUsage{}, usages...),
+					ExpirationSeconds: ptr.To(int32(3600)),
+				},
+			}
+			open := &pendingRequest{csrName: "alice-1", csrUID: "u1", key: key, subject: subject, request: ours, signerName: csr.Spec.SignerName, issuedAt: start}
+			test.change(csr)
+			if test.pending != nil {
+				test.pending(open)
+				if name == "a request for another subject than was planned" {
+					csr.Spec.Request = open.request
+				}
+			}
+			if err := w.api.Create(t.Context(), csr); err != nil {
+				t.Fatal(err)
+			}
+			p := &pass{Reconciler: w.Reconciler, identity: w.get("alice"), now: start}
+			w.pending.put("alice", p.identity.UID, open)
+			err := p.approve(t.Context(), open, csr)
+			if test.approved != (err == nil) || test.approved != open.approved || w.calls[approvesCSR] > 0 != test.approved {
+				t.Errorf("approved %t, %d calls: %v", open.approved, w.calls[approvesCSR], err)
+			}
+			if !test.approved && w.pending.get(p.identity.UID) != nil {
+				t.Error("the request, and its key, is still waited for")
+			}
+			if err != nil && strings.Contains(err.Error(), "PRIVATE") {
+				t.Error("the error quotes a key")
+			}
+		})
+	}
+}
+
+func TestARequestThatOthersDecideAboutMeanwhile(t *testing.T) {
+	lostAnswer := func(w *world, decide func(*certificatesv1.CertificateSigningRequest)) {
+		w.signs = nil
+		w.after = failing(createsCSR, 1, timeout)
+		w.passes("alice", 1)
+		csr := openRequest(w)
+		decide(csr)
+		if err := w.api.Status().Update(w.t.Context(), csr); err != nil {
+			w.t.Fatal(err)
+		}
+		w.step(10 * time.Second)
+		w.passes("alice", 2)
+	}
+	t.Run("approved by somebody: it isn't approved twice, which the API server refuses", func(t *testing.T) {
+		w := newWorld(t, identity("alice"))
+		sign := w.signs
+		lostAnswer(w, func(csr *certificatesv1.CertificateSigningRequest) {
+			csr.Status.Conditions = []certificatesv1.CertificateSigningRequestCondition{{Type: certificatesv1.CertificateApproved, Status: "True"}}
+			sign(csr)
+		})
+		w.ready("alice")
+		w.expectCalls(approvesCSR, 0)
+	})
+	t.Run("denied by somebody: it isn't approved all the same", func(t *testing.T) {
+		w := newWorld(t, identity("alice"))
+		lostAnswer(w, deny)
+		alice := w.passes("alice", 2)
+		expectCondition(t, &alice.Status, v1alpha1.ConditionStalled, "True", v1alpha1.ReasonDenied)
+		w.expectCalls(approvesCSR, 0)
+	})
 }
