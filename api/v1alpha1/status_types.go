@@ -136,6 +136,16 @@ type CertificateStatus struct {
 
 // IssuedCertificate is a certificate that was published and is still valid.
 type IssuedCertificate struct {
+	// revision is the revision that it was published as, from 1.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Revision int64 `json:"revision,omitempty"`
+
+	// withdrawn is true for a certificate that was issued before a withdrawal of the identity. Where the identity is
+	// active again it has its rights back, unless revokeIssuedBefore ended them.
+	// +optional
+	Withdrawn bool `json:"withdrawn,omitempty"`
+
 	// fingerprint is the SHA-256 of the certificate's DER in hexadecimal.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64

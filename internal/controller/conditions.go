@@ -25,7 +25,9 @@ type conditionInput struct {
 	// unrevoked is until when a certificate is valid that a revocation was meant for but does not reach; zero
 	// where there is none.
 	unrevoked time.Time
-	bound     int32
+	// revived is until when a certificate is valid that was withdrawn and has its rights back; zero where there is none.
+	revived time.Time
+	bound   int32
 	// outOfTime names the bindings whose time has not come, or is over.
 	outOfTime []string
 }
@@ -47,6 +49,10 @@ func setConditions(status *v1alpha1.ClientIdentityStatus, in conditionInput) {
 	if !in.unrevoked.IsZero() {
 		certificateMessage += fmt.Sprintf("; revokeIssuedBefore does not reach the certificates issued before, valid until %s: "+
 			"they keep what the user name is granted, unless bindTo is Credential", stamp(in.unrevoked))
+	}
+	if !in.revived.IsZero() {
+		certificateMessage += fmt.Sprintf("; certificates issued before the withdrawal have their rights back, until %s: "+
+			"raise revokeIssuedBefore, with bindTo: Credential, to end that", stamp(in.revived))
 	}
 	set(v1alpha1.ConditionCertificateIssued, valid, certificateReason, certificateMessage)
 	bindingReason, bindingMessage := v1alpha1.ReasonBound, boundMessage(in)

@@ -86,10 +86,7 @@ func (p *pass) publish(ctx context.Context, to target, current *published, reque
 // describe puts the new certificate into the status.
 func (p *pass) describe(request *pendingRequest) {
 	issued := request.issued
-	revision := int64(1)
-	if p.status.Certificate != nil {
-		revision = p.status.Certificate.Revision + 1
-	}
+	revision := lastRevision(&p.status) + 1
 	p.status.Certificate = &v1alpha1.CertificateStatus{
 		SerialNumber:   issued.SerialNumber(),
 		Fingerprint:    issued.Fingerprint(),
@@ -102,7 +99,7 @@ func (p *pass) describe(request *pendingRequest) {
 		Revision:       revision,
 	}
 	entry := v1alpha1.IssuedCertificate{
-		Fingerprint: issued.Fingerprint(), SerialNumber: issued.SerialNumber(), Groups: issued.Subject().Groups, Issuer: issued.Issuer(),
+		Revision: revision, Fingerprint: issued.Fingerprint(), SerialNumber: issued.SerialNumber(), Groups: issued.Subject().Groups, Issuer: issued.Issuer(),
 		NotBefore: &metav1.Time{Time: issued.NotBefore()}, NotAfter: &metav1.Time{Time: issued.NotAfter()},
 	}
 	earlier := slices.DeleteFunc(p.status.Certificates, func(c v1alpha1.IssuedCertificate) bool {

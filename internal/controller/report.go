@@ -49,6 +49,7 @@ func (p *pass) report(ctx context.Context, credentialErr, bindErr error) (reconc
 		upToDate:   p.upToDate,
 		capped:     p.capped,
 		superseded: p.superseded,
+		revived:    revivedUntil(&p.identity.Spec, p.identity.UID, &p.status, p.now),
 		unrevoked:  unrevoked,
 		bound:      p.status.BoundBindings,
 		outOfTime:  p.outOfTime,

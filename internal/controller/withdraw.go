@@ -51,6 +51,9 @@ func (p *pass) withdraw(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	p.status.Certificate, p.status.Issuance, p.status.Server = nil, nil, nil
+	for i := range p.status.Certificates {
+		p.status.Certificates[i].Withdrawn = true
+	}
 	if err := cmp.Or(bindingProblem, secretErr); err != nil {
 		return false, err
 	}
