@@ -208,8 +208,14 @@ func (p *pass) mayRequest(ctx context.Context, reason renewal.Reason) (time.Dura
 	}
 	if reason == renewal.RenewRequested && p.status.Certificate != nil && p.status.Certificate.IssuedAt != nil {
 		// Renew requests come from whoever may annotate: they are not a way to keep the signer busy.
-		if earliest := p.status.Certificate.IssuedAt.Add(renewal.MinimumInterval); p.now.Before(earliest) {
+		// One that was asked for in the future is of a clock that was ahead.
+		last := p.status.Certificate.IssuedAt.Time
+		if earliest := last.Add(renewal.MinimumInterval); !p.now.Before(last) && p.now.Before(earliest) {
 			p.wakeAt(earliest)
+			return 0, nil
+		}
+		if slot := p.renewals.slot(p.identity.Name, p.renewRequest(), p.now); p.now.Before(slot) {
+			p.wakeAt(slot)
 			return 0, nil
 		}
 	}

@@ -26,7 +26,7 @@ func (p *pass) failed(request *pendingRequest, reason, message string) error {
 // delayed records that an open request cannot go on for now. The request stays open.
 func (p *pass) delayed(request *pendingRequest, reason, message string) error {
 	p.noteOpen(request)
-	if last := p.status.Issuance; last.LastFailureReason == reason && p.now.Before(p.retryAt(last)) {
+	if last := p.status.Issuance; last.LastFailureReason == reason && p.waits(last) {
 		return p.failure(last)
 	}
 	return p.recordFailure(request, reason, message)
@@ -69,7 +69,7 @@ func (p *pass) lastFailure() error {
 		p.clearFailures()
 		return nil
 	}
-	if last.LastFailureReason != v1alpha1.ReasonDenied && !p.now.Before(p.retryAt(last)) {
+	if last.LastFailureReason != v1alpha1.ReasonDenied && !p.waits(last) {
 		return nil
 	}
 	return p.failure(last)
@@ -83,6 +83,12 @@ func (p *pass) failure(last *v1alpha1.IssuanceStatus) error {
 	p.wakeAt(p.retryAt(last))
 	return transientProblem(last.LastFailureReason, "%s; attempt %d failed at %s, the next one is at %s",
 		last.LastFailureMessage, last.FailedAttempts, stamp(last.LastFailureTime.Time), stamp(p.retryAt(last)))
+}
+
+// waits says whether the next attempt is yet to come. A failure in the future is one of a clock that was ahead: it holds
+// nothing up.
+func (p *pass) waits(last *v1alpha1.IssuanceStatus) bool {
+	return last.LastFailureTime != nil && !p.now.Before(last.LastFailureTime.Time) && p.now.Before(p.retryAt(last))
 }
 
 // retryAt is when the next attempt is made after a failure.
