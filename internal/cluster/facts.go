@@ -34,6 +34,9 @@ var (
 var ErrServerUnknown = errors.New("the URL of the API server is not known: set spec.kubeconfig.server, " +
 	"or start the operator with --kubeconfig-server (the operator's own address of it, a service IP, helps nobody outside the cluster)")
 
+// ErrClusterInfo says that the cluster-info of this cluster is no kubeconfig.
+var ErrClusterInfo = fmt.Errorf("ConfigMap %s: key kubeconfig cannot be read: correct it, or start the operator with --kubeconfig-server", ClusterInfo)
+
 // +kubebuilder:rbac:groups="",resources=configmaps,resourceNames=cluster-info,namespace=kube-public,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=configmaps,resourceNames=kube-root-ca.crt,namespace=kube-system,verbs=get;list;watch
 
@@ -64,11 +67,14 @@ type Facts struct {
 
 // Endpoint returns the API server as clients of this cluster reach it: the flag, then cluster-info, then
 // the operator's own connection where it runs outside the cluster. Server is empty where none of them
-// tells; the CA may still be known. Errors are those of reading, and of a cluster-info that is no kubeconfig.
+// tells; the CA may still be known. Errors are those of reading, and ErrClusterInfo.
 func (f *Facts) Endpoint(ctx context.Context) (Endpoint, error) {
-	info, err := f.clusterInfo(ctx)
-	if err != nil {
-		return Endpoint{}, err
+	var info *clientcmdapi.Cluster
+	var err error
+	if f.Server == "" {
+		if info, err = f.clusterInfo(ctx); err != nil {
+			return Endpoint{}, err
+		}
 	}
 	endpoint := Endpoint{}
 	switch {
@@ -97,7 +103,7 @@ func (f *Facts) clusterInfo(ctx context.Context) (*clientcmdapi.Cluster, error) 
 	}
 	config, err := clientcmd.Load([]byte(data))
 	if err != nil {
-		return nil, fmt.Errorf("ConfigMap %s: key kubeconfig: %w", ClusterInfo, err)
+		return nil, fmt.Errorf("%w: %w", ErrClusterInfo, err)
 	}
 	if current, ok := config.Contexts[config.CurrentContext]; ok {
 		if cluster, ok := config.Clusters[current.Cluster]; ok && cluster.Server != "" {

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -61,6 +62,9 @@ func older(a, b *v1alpha1.ClientIdentity) bool {
 func (p *pass) kubeconfigParameters(ctx context.Context) (kubeconfig.Parameters, error) {
 	spec := &p.identity.Spec.Kubeconfig
 	endpoint, err := p.Cluster.Endpoint(ctx)
+	if errors.Is(err, cluster.ErrClusterInfo) {
+		return kubeconfig.Parameters{}, stalledProblem(v1alpha1.ReasonServerUnknown, "%s", shorten(err.Error()))
+	}
 	if err != nil {
 		return kubeconfig.Parameters{}, fmt.Errorf("find out the API server's address: %w", err)
 	}
@@ -93,7 +97,7 @@ func (p *pass) secretLocation() (client.ObjectKey, error) {
 	if location.Name == "" {
 		location.Name = p.identity.Name + "-kubeconfig"
 	}
-	if !slices.Contains(p.Options.SecretNamespaces, location.Namespace) {
+	if !p.Options.mayPublishIn(location.Namespace) {
 		return location, stalledProblem(v1alpha1.ReasonSecretNamespaceNotAllowed,
 			"the operator may not publish Secrets in namespace %q, only in %s: set spec.secret.namespace to one of them, or add it to --secret-namespaces",
 			location.Namespace, strings.Join(p.Options.SecretNamespaces, ", "))
