@@ -76,6 +76,7 @@ func (p *pass) publish(ctx context.Context, to target, current *published, reque
 	p.describe(request)
 	p.secretWritten(ctx, written)
 	p.pending.forget(p.identity.Name)
+	p.renewals.forget(p.identity.Name)
 	p.clearFailures()
 	p.upToDate, p.quiet = true, false
 	log.FromContext(ctx).Info("published a certificate", "secret", klog.KObj(written),

@@ -58,6 +58,8 @@ type Reconciler struct {
 	pending   *pendingRequests
 	issuers   *issuers
 	unwritten unwritten
+	// renewals spreads renewals on request.
+	renewals *renewRequests
 }
 
 // +kubebuilder:rbac:groups=clientidentity.dev,resources=clientidentities,verbs=get;list;watch
@@ -102,6 +104,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if err := r.Get(ctx, request.NamespacedName, identity); err != nil {
 		if apierrors.IsNotFound(err) {
 			r.pending.forget(request.Name)
+			r.renewals.forget(request.Name)
 			r.unwritten.forget(request.Name)
 			return reconcile.Result{}, nil
 		}

@@ -52,7 +52,7 @@ func orphanOf(identity string) string { return "orphan/" + identity }
 // SetupWithManager registers the controller, its watches and its indexes. Concurrent is how many identities are
 // reconciled at a time.
 func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, concurrent int) error {
-	r.pending = newPendingRequests()
+	r.pending, r.renewals = newPendingRequests(), newRenewRequests()
 	everyone := make(chan event.GenericEvent, 1)
 	r.issuers = newIssuers(func() {
 		select {

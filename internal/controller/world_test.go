@@ -75,7 +75,7 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 			AllowedSigners: []string{certificatesv1.KubeAPIServerClientSignerName}, SlowLook: time.Minute,
 		},
 		pending: newPendingRequests(),
-		issuers: newIssuers(func() {}),
+		issuers: newIssuers(func() {}), renewals: newRenewRequests(),
 	}
 	builder := fake.NewClientBuilder().WithScheme(scheme).
 		WithStatusSubresource(&v1alpha1.ClientIdentity{}, &certificatesv1.CertificateSigningRequest{}).
