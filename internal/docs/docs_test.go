@@ -83,7 +83,11 @@ func TestLinksLeadSomewhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, guide := range append(guides, filepath.Join(root, "README.md")) {
+	more, err := filepath.Glob(filepath.Join(root, "docs", "guides", "*.md"))
+	if err != nil || len(guides) == 0 || len(more) == 0 {
+		t.Fatalf("%d pages and %d guides found: %v", len(guides), len(more), err)
+	}
+	for _, guide := range append(append(guides, more...), filepath.Join(root, "README.md")) {
 		for _, match := range link.FindAllStringSubmatch(readFile(t, guide), -1) {
 			target, anchor, _ := strings.Cut(match[1], "#")
 			if strings.Contains(target, "://") {
