@@ -27,7 +27,7 @@ func (p *pass) bind(ctx context.Context) error {
 	}
 	identity := p.bindingIdentity()
 	group := certificate.CredentialGroup(string(p.identity.UID), timeOf(p.identity.Spec.RevokeIssuedBefore))
-	desired := access.Desired(identity, namespaces, sets.New(p.Options.SecretNamespaces...), group, p.now)
+	desired := access.Desired(identity, namespaces, p.Options.protectedNamespaces(), group, p.now)
 	p.wakeAt(desired.Next)
 	p.outOfTime = desired.OutOfTime
 	role, binding, readerErr := p.reader(ctx, group)

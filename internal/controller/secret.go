@@ -53,7 +53,7 @@ func (p *pass) readPublished(ctx context.Context) (*published, error) {
 	if ref == nil || p.status.Certificate == nil {
 		return nil, nil
 	}
-	if !slices.Contains(p.Options.SecretNamespaces, ref.Namespace) {
+	if !p.Options.mayPublishIn(ref.Namespace) {
 		// The operator published there when it was allowed to; the cache does not tell of it any more.
 		return p.readSecret(ctx)
 	}
@@ -189,7 +189,7 @@ func (p *pass) refresh(ctx context.Context, to target, current *published) error
 // tell of former where the operator may publish in its namespace no longer; where it may not delete it either, the
 // Secret goes with the identity.
 func (p *pass) removeOtherSecrets(ctx context.Context, former *published) error {
-	if former != nil && !slices.Contains(p.Options.SecretNamespaces, former.meta.GetNamespace()) {
+	if former != nil && !p.Options.mayPublishIn(former.meta.GetNamespace()) {
 		if err := p.deleteSecret(ctx, former.meta); err != nil && !apierrors.IsForbidden(err) {
 			return err
 		}

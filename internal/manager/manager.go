@@ -157,6 +157,9 @@ func cacheOptions(options Options) cache.Options {
 	ours := labels.SelectorFromSet(labels.Set{v1alpha1.ManagedByLabel: v1alpha1.ManagedByValue})
 	secretNamespaces := map[string]cache.Config{}
 	for _, namespace := range options.SecretNamespaces {
+		if namespace == controller.AllNamespaces {
+			namespace = cache.AllNamespaces
+		}
 		secretNamespaces[namespace] = cache.Config{}
 	}
 	named := func(name string) cache.Config {

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/utils/clock"
 
+	"github.com/clientidentity/operator/internal/controller"
 	"github.com/clientidentity/operator/internal/renewal"
 )
 
@@ -30,7 +31,7 @@ type Options struct {
 	// LeaderElectionNamespace is where the lease is; empty means the namespace that the operator runs in.
 	LeaderElectionNamespace string
 
-	// SecretNamespaces are the namespaces that Secrets may be published in.
+	// SecretNamespaces are the namespaces that Secrets may be published in; controller.AllNamespaces alone means every one.
 	SecretNamespaces []string
 	// DefaultSecretNamespace is used where spec.secret.namespace is empty.
 	DefaultSecretNamespace string
@@ -96,8 +97,8 @@ func (o *Options) BindFlags(flags *flag.FlagSet) {
 		"Elect a leader, so that of several replicas one works and the others stand by.")
 	flags.StringVar(&o.LeaderElectionNamespace, "leader-election-namespace", o.LeaderElectionNamespace,
 		"Namespace of the leader election's lease. Empty means the namespace that the operator runs in; it must be set outside a cluster.")
-	flags.Func("secret-namespaces", fmt.Sprintf("Comma-separated `namespaces` that Secrets may be published in. The operator needs "+
-		"a Role for Secrets in each. (default %q)", strings.Join(o.SecretNamespaces, ",")), func(value string) error {
+	flags.Func("secret-namespaces", fmt.Sprintf("Comma-separated `namespaces` that Secrets may be published in, or * for all. The operator "+
+		"needs a Role for Secrets in each, or a ClusterRole. (default %q)", strings.Join(o.SecretNamespaces, ",")), func(value string) error {
 		o.SecretNamespaces = splitList(value)
 		return nil
 	})
@@ -125,18 +126,7 @@ func (o *Options) BindFlags(flags *flag.FlagSet) {
 // Validate returns what is wrong with the options, all of it, in terms of the flags.
 func (o *Options) Validate() error {
 	var errs []error
-	if len(o.SecretNamespaces) == 0 {
-		errs = append(errs, errors.New("--secret-namespaces names no namespace"))
-	}
-	for _, namespace := range o.SecretNamespaces {
-		if problems := validation.IsDNS1123Label(namespace); len(problems) > 0 {
-			errs = append(errs, fmt.Errorf("--secret-namespaces: %q is no name of a namespace: %s", namespace, strings.Join(problems, ", ")))
-		}
-	}
-	if !slices.Contains(o.SecretNamespaces, o.DefaultSecretNamespace) {
-		errs = append(errs, fmt.Errorf("--default-secret-namespace %q must be one of --secret-namespaces (%s)",
-			o.DefaultSecretNamespace, strings.Join(o.SecretNamespaces, ",")))
-	}
+	errs = append(errs, o.validateSecretNamespaces()...)
 	if o.KubeconfigServer != "" {
 		if u, err := url.Parse(o.KubeconfigServer); err != nil || u.Scheme != "https" || u.Host == "" {
 			errs = append(errs, fmt.Errorf("--kubeconfig-server %q must be an https:// URL", o.KubeconfigServer))
@@ -153,6 +143,31 @@ func (o *Options) Validate() error {
 	}
 	errs = append(errs, o.Webhook.validate())
 	return errors.Join(errs...)
+}
+
+func (o *Options) validateSecretNamespaces() []error {
+	if slices.Equal(o.SecretNamespaces, []string{controller.AllNamespaces}) {
+		if problems := validation.IsDNS1123Label(o.DefaultSecretNamespace); len(problems) > 0 {
+			return []error{fmt.Errorf("--default-secret-namespace: %q is no name of a namespace: %s", o.DefaultSecretNamespace, strings.Join(problems, ", "))}
+		}
+		return nil
+	}
+	var errs []error
+	if len(o.SecretNamespaces) == 0 {
+		errs = append(errs, errors.New("--secret-namespaces names no namespace"))
+	}
+	for _, namespace := range o.SecretNamespaces {
+		if namespace == controller.AllNamespaces {
+			errs = append(errs, fmt.Errorf("--secret-namespaces: %s stands for all namespaces, so name no other", namespace))
+		} else if problems := validation.IsDNS1123Label(namespace); len(problems) > 0 {
+			errs = append(errs, fmt.Errorf("--secret-namespaces: %q is no name of a namespace: %s", namespace, strings.Join(problems, ", ")))
+		}
+	}
+	if !slices.Contains(o.SecretNamespaces, o.DefaultSecretNamespace) {
+		errs = append(errs, fmt.Errorf("--default-secret-namespace %q must be one of --secret-namespaces (%s)",
+			o.DefaultSecretNamespace, strings.Join(o.SecretNamespaces, ",")))
+	}
+	return errs
 }
 
 // splitList returns the non-empty elements of a comma-separated list.
