@@ -4,12 +4,18 @@
 package controller
 
 import (
+	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
 )
@@ -77,4 +83,58 @@ func TestAnotherIdentityOfTheUsernameDoesNotKeepAccessFromEnding(t *testing.T) {
 			w.expectCalls(createsCSR, 1)
 		})
 	}
+}
+
+// mayNotBind refuses to write bindings, as the API server does where the operator may not bind their roles; with a nil
+// error it refuses nothing.
+func mayNotBind(err error) func(string, client.Object) error {
+	return func(call string, _ client.Object) error {
+		if call == "create ClusterRoleBinding" || call == "update ClusterRoleBinding" {
+			return err
+		}
+		return nil
+	}
+}
+
+func TestABindingThatTheOperatorMayNotMakeStalls(t *testing.T) {
+	forbidden := apierrors.NewForbidden(rbacv1.Resource("clusterrolebindings"), "any", errors.New("not currently held"))
+	for name, refused := range map[string]error{
+		"where the role gives more than it holds": forbidden,
+		"where there is no such role":             apierrors.NewNotFound(rbacv1.Resource("clusterrole"), "view"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, identity("alice", reads))
+			w.before = mayNotBind(refused)
+			alice := w.passes("alice", 4)
+			expectCondition(t, &alice.Status, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonBindingForbidden)
+			expectCondition(t, &alice.Status, v1alpha1.ConditionAccessBound, metav1.ConditionFalse, v1alpha1.ReasonBindingForbidden)
+			expectCondition(t, &alice.Status, v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonBindingForbidden)
+			expectNoCondition(t, &alice.Status, v1alpha1.ConditionReconciling)
+			message := meta.FindStatusCondition(alice.Status.Conditions, v1alpha1.ConditionStalled).Message
+			for _, want := range []string{`for ClusterRole "view"`, refused.Error()} {
+				if !strings.Contains(message, want) {
+					t.Errorf("message %q has no %q", message, want)
+				}
+			}
+			result, err := w.pass("alice")
+			if err != nil || result.RequeueAfter < time.Minute || result.RequeueAfter > 66*time.Second {
+				t.Errorf("looks again after %s, %v; want about a minute", result.RequeueAfter, err)
+			}
+			w.before = nil
+			w.ready("alice")
+		})
+	}
+}
+
+func TestABindingThatTheOperatorMayNotCorrectGoes(t *testing.T) {
+	w := newWorld(t, identity("alice", reads, boundToCredential))
+	w.ready("alice")
+	w.before = mayNotBind(apierrors.NewForbidden(rbacv1.Resource("clusterrolebindings"), "any", errors.New("not currently held")))
+	w.change("alice", func(id *v1alpha1.ClientIdentity) { id.Spec.RevokeIssuedBefore = at(time.Minute) })
+	w.step(2 * time.Minute)
+	alice := w.passes("alice", 4)
+	if got := subjects(w); len(got) > 0 {
+		t.Errorf("the revoked credential still has %q", got)
+	}
+	expectCondition(t, &alice.Status, v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonBindingForbidden)
 }

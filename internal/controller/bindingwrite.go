@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -30,52 +32,68 @@ type bindingWriter struct {
 }
 
 type refusal struct {
-	key access.Key
-	err error
+	key  access.Key
+	role rbacv1.RoleRef
+	err  error
 }
 
-func (r refusal) String() string { return fmt.Sprintf("%s: %v", r.key, r.err) }
+// String names the role, which the API server does not.
+func (r refusal) String() string {
+	return fmt.Sprintf("%s for %s %q: %v", r.key, r.role.Kind, r.role.Name, r.err)
+}
 
 func (w *bindingWriter) apply(ctx context.Context) {
 	for _, have := range w.plan.Empty {
-		w.note(have.Key(), w.empty(ctx, have))
+		w.note(have.Key(), have.RoleRef, w.empty(ctx, have))
 	}
 	for _, change := range w.plan.Update {
-		if w.note(change.Have.Key(), w.update(ctx, change)) && !change.Have.Deleting {
+		if w.note(change.Have.Key(), change.Want.RoleRef, w.update(ctx, change)) && !change.Have.Deleting {
 			w.plan.Bound++
 		}
 	}
 	for _, want := range w.plan.Create {
-		if w.note(want.Key(), w.create(ctx, want)) {
+		if w.note(want.Key(), want.RoleRef, w.create(ctx, want)) {
 			w.plan.Bound++
 		}
 	}
 	for _, change := range w.plan.Replace {
-		key := change.Have.Key()
-		if w.note(key, w.remove(ctx, change.Have)) && w.note(key, w.create(ctx, change.Want)) {
+		key, role := change.Have.Key(), change.Want.RoleRef
+		if w.note(key, role, w.remove(ctx, change.Have)) && w.note(key, role, w.create(ctx, change.Want)) {
 			w.plan.Bound++
 		}
 	}
 	for _, have := range w.plan.Delete {
-		w.note(have.Key(), w.remove(ctx, have))
+		w.note(have.Key(), have.RoleRef, w.remove(ctx, have))
 	}
 }
 
 // note keeps an error, and says whether there was none. A conflict is nobody's fault: the watch brings
 // what was changed, and with it another pass.
-func (w *bindingWriter) note(key access.Key, err error) bool {
+func (w *bindingWriter) note(key access.Key, role rbacv1.RoleRef, err error) bool {
 	switch {
 	case err == nil:
 		return true
 	case errors.Is(err, errTaken):
-	case apierrors.IsForbidden(err), apierrors.IsInvalid(err):
-		w.refused = append(w.refused, refusal{key, err})
+	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
+		w.err = errStale
+	case apierrors.IsForbidden(err), apierrors.IsInvalid(err), roleMissing(err):
+		w.refused = append(w.refused, refusal{key, role, err})
 	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):
 		w.err = errStale
 	default:
 		w.err = fmt.Errorf("write %s: %w", key, err)
 	}
 	return false
+}
+
+// roleMissing says whether the API server looked for the role, since the operator may not bind every role, and found none.
+func roleMissing(err error) bool {
+	var status apierrors.APIStatus
+	if !apierrors.IsNotFound(err) || !errors.As(err, &status) || status.Status().Details == nil {
+		return false
+	}
+	kind := strings.ToLower(status.Status().Details.Kind)
+	return strings.TrimSuffix(strings.TrimPrefix(kind, "cluster"), "s") == "role"
 }
 
 // errTaken says that the plan has a conflict or a wait more.
@@ -137,7 +155,9 @@ func (w *bindingWriter) wanted(want access.Binding) client.Object {
 	return &rbacv1.RoleBinding{ObjectMeta: meta, RoleRef: want.RoleRef, Subjects: subjects}
 }
 
-// update makes an object of ours as it should be. Labels and annotations of others stay.
+// update makes an object of ours as it should be. Labels and annotations of others stay. Where the API server refuses
+// that, as it does once the operator may not bind the role any more, a binding that grants others something goes:
+// a revoked credential or an added subject would keep it.
 func (w *bindingWriter) update(ctx context.Context, change access.Change) error {
 	object := setSubjects(w.observed[change.Have.Key()].object, []rbacv1.Subject{change.Want.Subject})
 	labels := maps.Clone(object.GetLabels())
@@ -146,8 +166,14 @@ func (w *bindingWriter) update(ctx context.Context, change access.Change) error 
 	}
 	labels[v1alpha1.ManagedByLabel], labels[v1alpha1.IdentityLabel] = v1alpha1.ManagedByValue, w.identity.Name
 	object.SetLabels(labels)
-	log.FromContext(ctx).Info("corrected", "binding", change.Have.Key().String())
-	return w.Update(ctx, object)
+	err := w.Update(ctx, object)
+	if apierrors.IsForbidden(err) && !slices.Equal(change.Have.Subjects, []rbacv1.Subject{change.Want.Subject}) {
+		return errors.Join(w.remove(ctx, change.Have), err)
+	}
+	if err == nil {
+		log.FromContext(ctx).Info("corrected", "binding", change.Have.Key().String())
+	}
+	return err
 }
 
 // empty takes the subjects of a binding away, so that it grants nothing.
@@ -166,7 +192,8 @@ func (w *bindingWriter) empty(ctx context.Context, have access.Observed) error {
 // go first: a binding that is being deleted still grants.
 func (w *bindingWriter) remove(ctx context.Context, have access.Observed) error {
 	if have.EmptyFirst() {
-		if err := w.empty(ctx, have); err != nil {
+		// Emptying takes the right to bind the role; deleting does not.
+		if err := w.empty(ctx, have); err != nil && !apierrors.IsForbidden(err) {
 			return err
 		}
 	}
@@ -196,8 +223,9 @@ func (w *bindingWriter) problem(missing []access.Gap) error {
 	case len(w.plan.Conflicts) > 0:
 		return waitingProblem(v1alpha1.ReasonBindingConflict, w.Options.SlowLook, "%s", access.Message(w.plan.Conflicts))
 	case len(w.refused) > 0:
-		return waitingProblem(v1alpha1.ReasonBindingForbidden, w.Options.SlowLook,
-			"the API server does not let the operator make the binding: %s", shorten(access.Message(w.refused)))
+		return stalledProblem(v1alpha1.ReasonBindingForbidden,
+			"the API server does not let the operator make a binding: choose another role, or grant the operator bind on it: %s",
+			shorten(access.Message(w.refused))).again(w.Options.SlowLook)
 	case len(missing) > 0:
 		return waitingProblem(v1alpha1.ReasonNamespaceMissing, 0, "%s", access.Message(missing))
 	case len(w.plan.Waiting) > 0:

@@ -45,6 +45,12 @@ func stalledProblem(reason, format string, args ...any) *problem {
 	return &problem{class: stalled, reason: reason, message: fmt.Sprintf(format, args...)}
 }
 
+// again makes a problem that no watch tells the end of be looked at again after that time.
+func (p *problem) again(after time.Duration) *problem {
+	p.retry = after
+	return p
+}
+
 // asProblem returns the problem in err's chain, or nil: err is then nil, or an error of the API server
 // or the network that nothing more is known of.
 func asProblem(err error) *problem {

@@ -128,8 +128,11 @@ func (p *pass) readerRefused(want *rbacv1.Role, err error) error {
 	switch {
 	case apierrors.IsConflict(err):
 		return errStale
-	case apierrors.IsForbidden(err), apierrors.IsNotFound(err):
-		return waitingProblem(v1alpha1.ReasonBindingForbidden, p.Options.SlowLook, "write Role %s/%s for secret.holderCanRead: %v", want.Namespace, want.Name, err)
+	case apierrors.IsForbidden(err):
+		return stalledProblem(v1alpha1.ReasonBindingForbidden, "write Role %s/%s for secret.holderCanRead: %v",
+			want.Namespace, want.Name, err).again(p.Options.SlowLook)
+	case apierrors.IsNotFound(err):
+		return waitingProblem(v1alpha1.ReasonNamespaceMissing, p.Options.SlowLook, "write Role %s/%s for secret.holderCanRead: %v", want.Namespace, want.Name, err)
 	}
 	return fmt.Errorf("write Role %s/%s: %w", want.Namespace, want.Name, err)
 }
