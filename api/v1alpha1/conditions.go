@@ -1,3 +1,6 @@
+// Copyright The Client Identity Operator Authors
+// SPDX-License-Identifier: Apache-2.0
+
 package v1alpha1
 
 // The condition Ready says whether the identity can be used as the spec asks: a proven credential is

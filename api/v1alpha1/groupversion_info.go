@@ -1,3 +1,6 @@
+// Copyright The Client Identity Operator Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package v1alpha1 contains the ClientIdentity API: one object that names a Kubernetes user,
 // its groups, the lifetime of its client certificate and the role bindings it is granted.
 //

@@ -1,3 +1,6 @@
+// Copyright The Client Identity Operator Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package access decides which role bindings an identity has: those that its spec asks for, and how they
 // differ from the ones that exist. It is pure: cluster state and the time are parameters.
 package access

@@ -1,3 +1,6 @@
+// Copyright The Client Identity Operator Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package certificate makes keys and certificate requests, reads the certificates that come back, and
 // says whether they are what was asked for.
 //

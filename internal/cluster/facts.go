@@ -1,3 +1,6 @@
+// Copyright The Client Identity Operator Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package cluster says what this cluster is: the URL of its API server as clients reach it, and the CA
 // that signed the API server's certificate.
 package cluster

@@ -1,3 +1,6 @@
+// Copyright The Client Identity Operator Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package controller keeps true what ClientIdentities ask for. Every pass over one identity reads: observe
 // (the cache), decide (pure packages), apply (the writes, in an order that is safe to cut at any point),
 // report (one status write, only where something changed).

@@ -1,3 +1,6 @@
+// Copyright The Client Identity Operator Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package renewal decides when and why a certificate is issued again: the schedule, the ordered
 // reasons, the lifetime to ask for, and the wait after a failure. It is pure: the time is a parameter.
 package renewal

@@ -1,3 +1,6 @@
+// Copyright The Client Identity Operator Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Bench measures how many identities a second the operator makes ready, as a ratio to a bare client that does the same
 // reads and writes: CertificateSigningRequest, approval, proof, Secret, RoleBinding, status and event. Absolute numbers
 // are the machine's; the ratio is the operator's.

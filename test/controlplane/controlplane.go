@@ -1,3 +1,6 @@
+// Copyright The Client Identity Operator Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package controlplane starts a real Kubernetes control plane for tests, benchmarks and demos: etcd, kube-apiserver and
 // kube-controller-manager, so that certificates are signed by the real signer and garbage is collected by the real
 // collector. Nodes, a scheduler and pods there are none.

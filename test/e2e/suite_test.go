@@ -1,3 +1,6 @@
+// Copyright The Client Identity Operator Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package e2e tests what changes the control plane itself under the operator: the rotation of the client CA. Each spec has a
 // control plane of its own.
 package e2e

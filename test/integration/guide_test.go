@@ -1,3 +1,6 @@
+// Copyright The Client Identity Operator Authors
+// SPDX-License-Identifier: Apache-2.0
+
 package integration
 
 import (

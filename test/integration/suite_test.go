@@ -1,3 +1,6 @@
+// Copyright The Client Identity Operator Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package integration tests the operator on a real control plane, as its shipped ServiceAccount. One control plane and one
 // operator serve all specs of this package: each spec makes its own identities, under names of its own.
 package integration

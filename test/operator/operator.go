@@ -1,3 +1,6 @@
+// Copyright The Client Identity Operator Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package operator installs the operator into a control plane and runs it there: as its shipped ServiceAccount,
 // with its shipped rights, so that a missing right fails a test.
 package operator

@@ -1,3 +1,6 @@
+// Copyright The Client Identity Operator Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Soak runs many short-lived identities for a while on a real control plane and breaks things at random: the API server,
 // the operator, certificate requests, Secrets and bindings. At every sample each published credential must work, and at
 // the end nothing may be left over. It prints its seed, what it injected and what it checked.
