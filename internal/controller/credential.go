@@ -98,16 +98,19 @@ func (p *pass) decide(current *published) (renewal.Reason, string) {
 			p.wakeAt(in.RenewalTime)
 		}
 		p.wakeAt(validity.NotAfter)
-		in.Untrusted = p.judgeIssuer()
+		in.Untrusted = p.judgeIssuer(in.RequestChanged)
 	}
 	return renewal.Decide(in)
 }
 
 // judgeIssuer finds out whether the CA of the published certificate is still in use and still accepted. It says
-// whether the certificate is to be issued again now because it is not.
-func (p *pass) judgeIssuer() bool {
+// whether the certificate is to be issued again now because it is not. One that answers another request than the spec's
+// may come from another signer, and tells nothing of the spec's.
+func (p *pass) judgeIssuer(answersAnother bool) bool {
 	signer, c := p.identity.Spec.SignerName, p.status.Certificate
-	p.issuers.seen(signer, c, p.now)
+	if !answersAnother {
+		p.issuers.seen(signer, c, p.now)
+	}
 	if since := p.issuers.superseded(signer, c); !since.IsZero() {
 		at := spreadOver(since, p.Options.Spread, p.identity.UID)
 		p.superseded = !p.now.Before(at)
@@ -146,8 +149,8 @@ func (p *pass) dropOutdated(ctx context.Context) error {
 // issue brings the issuance one step further. It returns the request once its certificate is proven.
 func (p *pass) issue(ctx context.Context, current *published, reason renewal.Reason, message string) (*pendingRequest, error) {
 	open := p.pending.get(p.identity.UID)
-	if open != nil && open.issued != nil && p.now.After(open.issued.NotAfter()) {
-		// It waited too long for a place to be published in.
+	if open != nil && open.issued != nil && (p.now.After(open.issued.NotAfter()) || p.outlivesAccess(open.issued)) {
+		// It waited too long for a place to be published in, or its access ends earlier by now.
 		p.pending.forget(p.identity.Name)
 		open = nil
 	}

@@ -36,9 +36,9 @@ func (p *pass) accept(ctx context.Context, open *pendingRequest, chain []byte) (
 	if err := issued.Check(open.key.Public(), open.subject, p.now); err != nil {
 		return nil, p.failed(open, v1alpha1.ReasonCertificateRejected, fmt.Sprintf("signer %q issued another certificate than was asked for: %v", open.signerName, err))
 	}
-	if until := p.identity.Spec.AccessUntil; until != nil && issued.NotAfter().After(until.Time) {
-		return nil, p.failed(open, v1alpha1.ReasonOutlivesAccess, fmt.Sprintf(
-			"signer %q issued a certificate until %s, after accessUntil (%s): it is discarded", open.signerName, stamp(issued.NotAfter()), stamp(until.Time)))
+	if p.outlivesAccess(issued) {
+		return nil, p.failed(open, v1alpha1.ReasonOutlivesAccess, fmt.Sprintf("signer %q issued a certificate until %s, after accessUntil (%s): it is discarded",
+			open.signerName, stamp(issued.NotAfter()), stamp(p.identity.Spec.AccessUntil.Time)))
 	}
 	keyPEM, err := certificate.EncodeKey(open.key)
 	if err != nil {
@@ -59,6 +59,12 @@ func (p *pass) accept(ctx context.Context, open *pendingRequest, chain []byte) (
 	}
 	open.issued = issued
 	return open, nil
+}
+
+// outlivesAccess says whether a certificate ends after accessUntil: it is not published.
+func (p *pass) outlivesAccess(issued *certificate.Issued) bool {
+	until := p.identity.Spec.AccessUntil
+	return until != nil && issued.NotAfter().After(until.Time)
 }
 
 // publish puts a proven credential into the Secret, in one write, and describes it in the status.

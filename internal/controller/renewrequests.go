@@ -36,15 +36,17 @@ func newRenewRequests() *renewRequests {
 	return &renewRequests{limiter: rate.NewLimiter(renewRate, renewBurst), slots: map[string]renewSlot{}}
 }
 
-// slot returns when the request of an identity is to be answered: the same time whenever it is asked for.
+// slot returns when the request of an identity is to be answered: the same time whenever it is asked for. Another
+// request of an identity that waits takes its place: somebody who asks in a loop does not make all others wait.
 func (r *renewRequests) slot(identity, request string, now time.Time) time.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	slot, given := r.slots[identity]
-	if !given || slot.request != request {
-		slot = renewSlot{request: request, at: now.Add(r.limiter.ReserveN(now, 1).DelayFrom(now))}
-		r.slots[identity] = slot
+	if !given || (slot.request != request && !now.Before(slot.at)) {
+		slot.at = now.Add(r.limiter.ReserveN(now, 1).DelayFrom(now))
 	}
+	slot.request = request
+	r.slots[identity] = slot
 	return slot.at
 }
 
