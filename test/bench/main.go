@@ -36,8 +36,9 @@ func main() {
 	rounds := flag.Int("rounds", 3, "How many runs of each side, in turn.")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, *identities, *workers, *rounds); err != nil {
+	err := run(ctx, *identities, *workers, *rounds)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}

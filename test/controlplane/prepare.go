@@ -132,13 +132,19 @@ func (cp *ControlPlane) configureAPIServer(args *envtest.Arguments) error {
 func freePorts(n int) ([]int, error) {
 	const lowest, highest, attempts = 20000, 32000, 1000
 	var ports []int
+	var held []net.Listener // until all are chosen: no port twice
+	defer func() {
+		for _, listener := range held {
+			_ = listener.Close()
+		}
+	}()
 	for range attempts {
 		port := lowest + rand.IntN(highest-lowest)
 		listener, err := net.Listen("tcp", net.JoinHostPort(loopback, strconv.Itoa(port)))
 		if err != nil {
 			continue
 		}
-		defer func() { _ = listener.Close() }() // held until all are chosen: no port twice
+		held = append(held, listener)
 		if ports = append(ports, port); len(ports) == n {
 			return ports, nil
 		}

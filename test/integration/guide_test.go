@@ -4,6 +4,7 @@
 package integration
 
 import (
+	"bytes"
 	"bufio"
 	"crypto/ecdsa"
 	"crypto/tls"
@@ -272,7 +273,7 @@ func equalAuthInfo(a, b clientcmdapi.AuthInfo) bool {
 	Expect(err == nil).To(BeTrue())
 	other, err := json.Marshal(b)
 	Expect(err == nil).To(BeTrue())
-	return string(one) == string(other)
+	return bytes.Equal(one, other)
 }
 
 // credentialsInAuditLog returns the credential ids that a user has called the API server with.

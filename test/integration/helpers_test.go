@@ -175,10 +175,10 @@ func eventuallyRenewed(before *v1alpha1.ClientIdentity) *v1alpha1.ClientIdentity
 // publishedCertificate returns the certificate in tls.crt, which is alone there.
 func publishedCertificate(identity *v1alpha1.ClientIdentity) *x509.Certificate {
 	GinkgoHelper()
-	block, rest := pem.Decode(publishedSecret(identity).Data[v1alpha1.CertificateKey])
+	block, after := pem.Decode(publishedSecret(identity).Data[v1alpha1.CertificateKey])
 	Expect(block).NotTo(BeNil(), "a PEM block in tls.crt")
 	Expect(block.Type).To(Equal("CERTIFICATE"))
-	Expect(rest).To(BeEmpty(), "after the certificate in tls.crt")
+	Expect(after).To(BeEmpty(), "after the certificate in tls.crt")
 	certificate, err := x509.ParseCertificate(block.Bytes)
 	Expect(err).NotTo(HaveOccurred())
 	return certificate

@@ -12,6 +12,7 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
@@ -99,11 +100,11 @@ func (s *soak) sampleOne(ctx context.Context, name string, all bool) error {
 	}
 	secret := &corev1.Secret{}
 	err := s.admin.Get(ctx, client.ObjectKey{Namespace: operator.SecretNamespace, Name: name + "-kubeconfig"}, secret)
-	if client.IgnoreNotFound(err) != nil || (err != nil && all) {
-		return err
+	if apierrors.IsNotFound(err) && !all {
+		return nil // deleted a moment ago
 	}
 	if err != nil {
-		return nil // deleted a moment ago
+		return err
 	}
 	who, err := whoAmI(ctx, secret.Data["kubeconfig"])
 	if err != nil || who != name {

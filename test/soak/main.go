@@ -43,8 +43,9 @@ func main() {
 	flag.StringVar(&o.manager, "manager", "bin/manager", "The operator's binary.")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, o); err != nil {
+	err := run(ctx, o)
+	stop()
+	if err != nil {
 		fmt.Fprintf(os.Stderr, "FAILED (repeat with -seed %d): %v\n", o.seed, err)
 		os.Exit(1)
 	}
@@ -85,7 +86,7 @@ func run(ctx context.Context, o options) (err error) {
 	}
 	s := &soak{
 		options: o, cp: cp, admin: admin,
-		random:   rand.New(rand.NewPCG(o.seed, o.seed)), //nolint:gosec // choices that can be repeated, no keys
+		random:   rand.New(rand.NewPCG(o.seed, o.seed)), // choices that can be repeated, no keys
 		operator: &process{binary: o.manager, kubeconfig: kubeconfig, log: filepath.Join(cp.Dir(), "operator.log")},
 		injected: map[string]int{}, checked: map[string]int{},
 	}
