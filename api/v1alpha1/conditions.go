@@ -38,7 +38,8 @@ const (
 	// was issued in time.
 	ReasonExpired = "Expired"
 
-	// ReasonPending surfaces while a request waits for its signer.
+	// ReasonPending surfaces while a request waits for its signer, or while more role bindings are to be written than one
+	// pass has time for.
 	ReasonPending = "Pending"
 	// ReasonDenied surfaces when somebody denied the request. Nothing is asked again until the spec changes
 	// or a renewal is requested.

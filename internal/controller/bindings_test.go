@@ -4,7 +4,9 @@
 package controller
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -18,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/access"
 )
 
 // subjects returns whom the cluster-wide bindings in the API server name, each with the role.
@@ -137,4 +140,71 @@ func TestABindingThatTheOperatorMayNotCorrectGoes(t *testing.T) {
 		t.Errorf("the revoked credential still has %q", got)
 	}
 	expectCondition(t, &alice.Status, v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonBindingForbidden)
+}
+
+func TestManyBindingsHoldTheCredentialUpForAWhileOnly(t *testing.T) {
+	const count = 40
+	w := newWorld(t, identity("alice", func(id *v1alpha1.ClientIdentity) {
+		for n := range count {
+			id.Spec.ClusterRoleBindings = append(id.Spec.ClusterRoleBindings, v1alpha1.ClusterRoleBinding{
+				Name: fmt.Sprintf("b%d", n), RoleRef: v1alpha1.ClusterRoleRef{Name: "view"},
+			})
+		}
+	}))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+	defer cancel()
+	w.before = func(call string, _ client.Object) error {
+		if call == "create ClusterRoleBinding" && w.calls[call] == 10 {
+			// The time is up.
+			expired, cancel := context.WithDeadline(ctx, time.Time{})
+			defer cancel()
+			return expired.Err()
+		}
+		return nil
+	}
+	alice := w.passes("alice", 1)
+	if got := len(subjects(w)); got != count-1 {
+		t.Errorf("%d bindings, want all but one", got)
+	}
+	expectCondition(t, &alice.Status, v1alpha1.ConditionAccessBound, "False", v1alpha1.ReasonPending)
+	w.expectCalls(createsCSR, 1)
+	alice = w.ready("alice")
+	if alice.Status.BoundBindings != count {
+		t.Errorf("%d are bound", alice.Status.BoundBindings)
+	}
+}
+
+func TestBindingsThatThereIsNoTimeForAreLeftToTheNextPass(t *testing.T) {
+	w := newWorld(t, identity("alice", reads))
+	p := &pass{Reconciler: w.Reconciler, identity: w.get("alice"), now: start}
+	expired, cancel := context.WithDeadline(t.Context(), time.Time{})
+	defer cancel()
+	writer := bindingWriter{pass: p, plan: access.Plan{Create: make([]access.Binding, 3), Delete: make([]access.Observed, 2)}}
+	writer.apply(expired)
+	err := writer.problem(nil)
+	if writer.left != 5 || asProblem(err) == nil || asProblem(err).reason != v1alpha1.ReasonPending || len(w.calls) > 0 {
+		t.Errorf("%d are left (%v), calls %v", writer.left, err, w.calls)
+	}
+	if result, err := p.result(err); err != nil || result.RequeueAfter < soon || result.RequeueAfter > 2*soon {
+		t.Errorf("looks again after %s (%v)", result.RequeueAfter, err)
+	}
+}
+
+func TestAnOperatorThatIsStoppedBlamesNobody(t *testing.T) {
+	w := newWorld(t, identity("alice", reads))
+	before := w.ready("alice")
+	ctx, stop := context.WithCancel(t.Context())
+	w.before = func(call string, _ client.Object) error {
+		if call == "create ClusterRoleBinding" {
+			stop()
+			return context.Canceled
+		}
+		return nil
+	}
+	w.change("alice", func(id *v1alpha1.ClientIdentity) { id.Spec.ClusterRoleBindings[0].RoleRef.Name = "edit" })
+	w.told()
+	_, _ = w.Reconcile(ctx, requestFor("alice"))
+	if after := w.get("alice"); !slices.Equal(after.Status.Conditions, before.Status.Conditions) || len(w.told()) > 0 {
+		t.Errorf("conditions %+v", after.Status.Conditions)
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -32,7 +33,13 @@ type bindingWriter struct {
 	// refused are the words of the API server where it did not allow a write.
 	refused []refusal
 	err     error
+	// written and left count the writes that were made, and those that there was no time for.
+	written, left int
 }
+
+// bindingTime bounds the writes of bindings in one pass. A selector may ask for thousands: the rest is written by the
+// next pass, and the credential waits for none of them.
+const bindingTime = 30 * time.Second
 
 type refusal struct {
 	key  access.Key
@@ -46,28 +53,39 @@ func (r refusal) String() string {
 }
 
 func (w *bindingWriter) apply(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, bindingTime)
+	defer cancel()
 	for _, have := range w.plan.Empty {
-		w.note(have.Key(), have.RoleRef, w.empty(ctx, have))
+		_ = w.inTime(ctx) && w.note(have.Key(), have.RoleRef, w.empty(ctx, have))
 	}
 	for _, change := range w.plan.Update {
-		if w.note(change.Have.Key(), change.Want.RoleRef, w.update(ctx, change)) && !change.Have.Deleting {
+		if w.inTime(ctx) && w.note(change.Have.Key(), change.Want.RoleRef, w.update(ctx, change)) && !change.Have.Deleting {
 			w.plan.Bound++
 		}
 	}
 	for _, want := range w.plan.Create {
-		if w.note(want.Key(), want.RoleRef, w.create(ctx, want)) {
+		if w.inTime(ctx) && w.note(want.Key(), want.RoleRef, w.create(ctx, want)) {
 			w.plan.Bound++
 		}
 	}
 	for _, change := range w.plan.Replace {
 		key, role := change.Have.Key(), change.Want.RoleRef
-		if w.note(key, role, w.remove(ctx, change.Have)) && w.note(key, role, w.create(ctx, change.Want)) {
+		if w.inTime(ctx) && w.note(key, role, w.remove(ctx, change.Have)) && w.note(key, role, w.create(ctx, change.Want)) {
 			w.plan.Bound++
 		}
 	}
 	for _, have := range w.plan.Delete {
-		w.note(have.Key(), have.RoleRef, w.remove(ctx, have))
+		_ = w.inTime(ctx) && w.note(have.Key(), have.RoleRef, w.remove(ctx, have))
 	}
+}
+
+// inTime says whether there is time for another write, and counts those that there is none for.
+func (w *bindingWriter) inTime(ctx context.Context) bool {
+	if ctx.Err() != nil {
+		w.left++
+		return false
+	}
+	return true
 }
 
 // note keeps an error, and says whether there was none. A conflict is nobody's fault: the watch brings
@@ -75,8 +93,11 @@ func (w *bindingWriter) apply(ctx context.Context) {
 func (w *bindingWriter) note(key access.Key, role rbacv1.RoleRef, err error) bool {
 	switch {
 	case err == nil:
+		w.written++
 		return true
 	case errors.Is(err, errTaken):
+	case errors.Is(err, context.DeadlineExceeded) && w.written > 0:
+		w.left++
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
 		w.err = errStale
 	case apierrors.IsForbidden(err), apierrors.IsInvalid(err), roleMissing(err):
@@ -223,6 +244,8 @@ func (w *bindingWriter) problem(missing []access.Gap) error {
 	switch {
 	case w.err != nil:
 		return w.err
+	case w.left > 0:
+		return waitingProblem(v1alpha1.ReasonPending, soon, "role bindings that are still to be written: %d", w.left)
 	case len(w.plan.Conflicts) > 0:
 		return waitingProblem(v1alpha1.ReasonBindingConflict, w.Options.SlowLook, "%s", access.Message(w.plan.Conflicts))
 	case len(w.refused) > 0:

@@ -35,7 +35,7 @@ func finishing(ctx context.Context) (context.Context, context.CancelFunc) {
 // report writes the status, if it changed, records events about what changed, and says when to look again.
 // credentialErr and bindErr are what stands in the way of the credential and of the bindings.
 func (p *pass) report(ctx context.Context, credentialErr, bindErr error) (reconcile.Result, error) {
-	if errors.Is(credentialErr, errStale) || errors.Is(bindErr, errStale) {
+	if errors.Is(credentialErr, errStale) || errors.Is(bindErr, errStale) || interrupted(ctx) {
 		return p.reportStale(ctx)
 	}
 	p.status.ObservedGeneration = p.identity.Generation
@@ -66,6 +66,9 @@ func (p *pass) report(ctx context.Context, credentialErr, bindErr error) (reconc
 	return p.result(credentialErr, bindErr)
 }
 
+// interrupted says whether the operator is being stopped: what failed for that tells nothing of the identity.
+func interrupted(ctx context.Context) bool { return errors.Is(ctx.Err(), context.Canceled) }
+
 // reportStale remembers what was done where the cache was behind in something else: a credential that was
 // published and not remembered would be issued again. What it means is said by the pass that follows soon.
 func (p *pass) reportStale(ctx context.Context) (reconcile.Result, error) {
@@ -77,7 +80,7 @@ func (p *pass) reportStale(ctx context.Context) (reconcile.Result, error) {
 
 // reportWithdrawal reports that the access has ended, or what keeps it from ending.
 func (p *pass) reportWithdrawal(ctx context.Context, reason, message string, done bool, err error) (reconcile.Result, error) {
-	if errors.Is(err, errStale) {
+	if errors.Is(err, errStale) || interrupted(ctx) {
 		return p.reportStale(ctx)
 	}
 	p.status.ObservedGeneration = p.identity.Generation
