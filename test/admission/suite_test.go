@@ -51,7 +51,7 @@ func TestAdmission(t *testing.T) {
 
 var _ = BeforeSuite(func() {
 	suite, cancel := context.WithCancel(context.Background())
-	ctx = suite //nolint:fatcontext // it lives as long as the suite
+	ctx = suite
 	DeferCleanup(func() { cancel() })
 	ctrl.SetLogger(zap.New(zap.WriteTo(GinkgoWriter), zap.UseDevMode(true)))
 	DeferCleanup(func() { ctrl.SetLogger(logr.Discard()) })

@@ -4,8 +4,8 @@
 package integration
 
 import (
-	"bytes"
 	"bufio"
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/tls"
 	"crypto/x509"
