@@ -88,9 +88,9 @@ func TestAnotherIdentityOfTheUsernameDoesNotKeepAccessFromEnding(t *testing.T) {
 	}
 }
 
-// mayNotBind refuses to write bindings, as the API server does where the operator may not bind their roles; with a nil
+// refusing refuses to write bindings, as the API server does where the operator may not bind their roles; with a nil
 // error it refuses nothing.
-func mayNotBind(err error) func(string, client.Object) error {
+func refusing(err error) func(string, client.Object) error {
 	return func(call string, _ client.Object) error {
 		if call == "create ClusterRoleBinding" || call == "update ClusterRoleBinding" {
 			return err
@@ -103,11 +103,11 @@ func TestABindingThatTheOperatorMayNotMakeStalls(t *testing.T) {
 	forbidden := apierrors.NewForbidden(rbacv1.Resource("clusterrolebindings"), "any", errors.New("not currently held"))
 	for name, refused := range map[string]error{
 		"where the role gives more than it holds": forbidden,
-		"where there is no such role":             apierrors.NewNotFound(rbacv1.Resource("clusterrole"), "view"),
+		"where there is no such role":             apierrors.NewNotFound(rbacv1.Resource("clusterrolebindings"), "view"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, identity("alice", reads))
-			w.before = mayNotBind(refused)
+			w.before = refusing(refused)
 			alice := w.passes("alice", 4)
 			expectCondition(t, &alice.Status, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonBindingForbidden)
 			expectCondition(t, &alice.Status, v1alpha1.ConditionAccessBound, metav1.ConditionFalse, v1alpha1.ReasonBindingForbidden)
@@ -132,7 +132,7 @@ func TestABindingThatTheOperatorMayNotMakeStalls(t *testing.T) {
 func TestABindingThatTheOperatorMayNotCorrectGoes(t *testing.T) {
 	w := newWorld(t, identity("alice", reads, boundToCredential))
 	w.ready("alice")
-	w.before = mayNotBind(apierrors.NewForbidden(rbacv1.Resource("clusterrolebindings"), "any", errors.New("not currently held")))
+	w.before = refusing(apierrors.NewForbidden(rbacv1.Resource("clusterrolebindings"), "any", errors.New("not currently held")))
 	w.change("alice", func(id *v1alpha1.ClientIdentity) { id.Spec.RevokeIssuedBefore = at(time.Minute) })
 	w.step(2 * time.Minute)
 	alice := w.passes("alice", 4)

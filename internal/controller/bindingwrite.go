@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -100,7 +99,7 @@ func (w *bindingWriter) note(key access.Key, role rbacv1.RoleRef, err error) boo
 		w.left++
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
 		w.err = errStale
-	case apierrors.IsForbidden(err), apierrors.IsInvalid(err), roleMissing(err):
+	case mayNotBind(role, err), apierrors.IsInvalid(err):
 		w.refused = append(w.refused, refusal{key, role, err})
 	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):
 		w.err = errStale
@@ -110,14 +109,15 @@ func (w *bindingWriter) note(key access.Key, role rbacv1.RoleRef, err error) boo
 	return false
 }
 
-// roleMissing says whether the API server looked for the role, since the operator may not bind every role, and found none.
-func roleMissing(err error) bool {
+// mayNotBind says whether the API server refused a binding of a role, or looked what the role gives, since the operator
+// may not bind every role, and found none. It names the role then, as if it were the binding.
+func mayNotBind(role rbacv1.RoleRef, err error) bool {
 	var status apierrors.APIStatus
 	if !apierrors.IsNotFound(err) || !errors.As(err, &status) || status.Status().Details == nil {
-		return false
+		return apierrors.IsForbidden(err)
 	}
-	kind := strings.ToLower(status.Status().Details.Kind)
-	return strings.TrimSuffix(strings.TrimPrefix(kind, "cluster"), "s") == "role"
+	missing := status.Status().Details
+	return missing.Group == rbacv1.GroupName && missing.Name == role.Name
 }
 
 // errTaken says that the plan has a conflict or a wait more.
@@ -191,7 +191,7 @@ func (w *bindingWriter) update(ctx context.Context, change access.Change) error 
 	labels[v1alpha1.ManagedByLabel], labels[v1alpha1.IdentityLabel] = v1alpha1.ManagedByValue, w.identity.Name
 	object.SetLabels(labels)
 	err := w.Update(ctx, object)
-	if apierrors.IsForbidden(err) && !slices.Equal(change.Have.Subjects, []rbacv1.Subject{change.Want.Subject}) {
+	if mayNotBind(change.Want.RoleRef, err) && !slices.Equal(change.Have.Subjects, []rbacv1.Subject{change.Want.Subject}) {
 		return errors.Join(w.remove(ctx, change.Have), err)
 	}
 	if err == nil {

@@ -67,7 +67,16 @@ func Root() (string, error) {
 // pods never run, since the control plane has no nodes, so the configuration of the admission webhook is left out, which
 // would refuse every identity: see UseWebhook.
 func Install(ctx context.Context, cp *controlplane.ControlPlane) error {
-	const folder = "config/default"
+	if err := ApplyWithoutWebhook(ctx, cp, "config/default"); err != nil {
+		return err
+	}
+	// The garbage collector looks for new kinds of owners at its start, and then only every half a minute.
+	return cp.RestartComponent(ctx, controlplane.ControllerManager)
+}
+
+// ApplyWithoutWebhook applies a folder of the repository that has a kustomization.yaml, but for the configuration of the
+// admission webhook.
+func ApplyWithoutWebhook(ctx context.Context, cp *controlplane.ControlPlane, folder string) error {
 	manifests, err := Render(ctx, cp, folder)
 	if err != nil {
 		return err
@@ -79,8 +88,7 @@ func Install(ctx context.Context, cp *controlplane.ControlPlane) error {
 	if _, err := kubectl(ctx, cp, strings.NewReader(strings.Join(objects, separator)), "apply", "-f", "-"); err != nil {
 		return fmt.Errorf("apply %s: %w", folder, err)
 	}
-	// The garbage collector looks for new kinds of owners at its start, and then only every half a minute.
-	return cp.RestartComponent(ctx, controlplane.ControllerManager)
+	return nil
 }
 
 // Render returns the manifests of a folder of the repository that has a kustomization.yaml.
