@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/access"
@@ -82,6 +84,8 @@ func (p *pass) withdrawSecret(ctx context.Context) error {
 			if len(live.Finalizers) > 0 {
 				return p.secretHeld(live)
 			}
+		} else if err := p.secretBeyondReach(ctx); err != nil {
+			return err
 		}
 		p.status.SecretRef = nil
 	}
@@ -98,6 +102,23 @@ func (p *pass) withdrawSecret(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// secretBeyondReach returns a problem where the published Secret is in a namespace that the operator may not look into
+// any more: nobody knows whether it is gone.
+func (p *pass) secretBeyondReach(ctx context.Context) error {
+	ref := p.status.SecretRef
+	if p.Options.mayPublishIn(ref.Namespace) {
+		return nil
+	}
+	if namespace, err := p.namespace(ctx, ref.Namespace); err != nil || namespace == nil {
+		return err
+	}
+	if err := p.Live.Get(ctx, client.ObjectKey{Namespace: ref.Namespace, Name: ref.Name}, newSecretMetadata()); !apierrors.IsForbidden(err) {
+		return nil
+	}
+	return waitingProblem(v1alpha1.ReasonWithdrawing, p.Options.SlowLook,
+		"the operator has no rights in namespace %q any more: see that secret %q is gone, and grant it get on Secrets there until this is done", ref.Namespace, ref.Name)
 }
 
 func (p *pass) secretHeld(secret metav1.Object) error {
