@@ -96,7 +96,8 @@ const (
 	ReasonBindingConflict = "BindingConflict"
 	// ReasonNamespaceMissing surfaces when the namespace of a binding does not exist or is terminating.
 	ReasonNamespaceMissing = "NamespaceMissing"
-	// ReasonBindingForbidden surfaces when the API server does not let the operator make a binding.
+	// ReasonBindingForbidden surfaces when the API server does not let the operator make a binding, and on Stalled=True:
+	// a person grants the operator bind on the role, or chooses another one.
 	ReasonBindingForbidden = "BindingForbidden"
 	// ReasonBindingTerminating surfaces while a binding that is to go, or to be made anew, is held by
 	// somebody's finalizer. Its subjects are emptied, so that it grants nothing.
