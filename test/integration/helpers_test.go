@@ -112,7 +112,7 @@ func publishedSecret(identity *v1alpha1.ClientIdentity) *corev1.Secret {
 func holder(identity *v1alpha1.ClientIdentity) *rest.Config {
 	GinkgoHelper()
 	config, err := clientcmd.RESTConfigFromKubeConfig(publishedSecret(identity).Data[identity.Spec.Secret.KubeconfigKey])
-	Expect(err == nil).To(BeTrue(), "clientcmd reads the kubeconfig") // its errors quote it
+	expectNoSecretError(err, "clientcmd reads the kubeconfig")
 	return config
 }
 
@@ -184,11 +184,19 @@ func publishedCertificate(identity *v1alpha1.ClientIdentity) *x509.Certificate {
 	return certificate
 }
 
+// expectNoSecretError is for errors that may quote a private key: nothing of them is printed.
+func expectNoSecretError(err error, what string) {
+	GinkgoHelper()
+	if err != nil {
+		Fail("an error that may quote a private key: " + what)
+	}
+}
+
 // keyDigest stands for the published private key where keys are compared, so that none is printed.
 func keyDigest(identity *v1alpha1.ClientIdentity) string {
 	GinkgoHelper()
 	key := publishedSecret(identity).Data[v1alpha1.PrivateKeyKey]
-	Expect(key == nil).To(BeFalse(), "tls.key")
+	Expect(key).NotTo(BeEmpty(), "tls.key")
 	return digest(key)
 }
 

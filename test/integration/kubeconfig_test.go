@@ -233,7 +233,7 @@ var _ = Describe("The server in the kubeconfig", Serial, func() {
 func publishedKubeconfig(identity *v1alpha1.ClientIdentity) *clientcmdapi.Config {
 	GinkgoHelper()
 	config, err := clientcmd.Load(publishedSecret(identity).Data[identity.Spec.Secret.KubeconfigKey])
-	Expect(err == nil).To(BeTrue(), "clientcmd reads the kubeconfig") // its errors quote it
+	expectNoSecretError(err, "clientcmd reads the kubeconfig")
 	return config
 }
 

@@ -51,7 +51,7 @@ var _ = Describe("Private keys", func() {
 		block, _ := pem.Decode(key)
 		number := numberOf(block.Bytes)
 		quoted, err := json.Marshal(secret)
-		Expect(err == nil).To(BeTrue())
+		expectNoSecretError(err, "the JSON form")
 		for what, text := range map[string]string{
 			"the file":              string(key),
 			"a log of the file":     fmt.Sprintf("%q", key),
@@ -60,7 +60,7 @@ var _ = Describe("Private keys", func() {
 			"the kubeconfig":        string(kubeconfig),
 			"the kubeconfig quoted": fmt.Sprintf("%q", kubeconfig),
 			"the Secret":            string(quoted),
-			"bytes":                 fmt.Sprint(block.Bytes),
+			"bytes":                 fmt.Sprintf("%v", block.Bytes),
 			"the number":            new(big.Int).SetBytes(number).String(),
 			"the number in hex":     hex.EncodeToString(number),
 		} {
@@ -217,7 +217,7 @@ func marksOf(key []byte) []string {
 	}
 	once := inBase64(texts)
 	texts = slices.Concat(texts, once, inBase64(once), []string{
-		new(big.Int).SetBytes(number).String(), fmt.Sprintf("%x", number), fmt.Sprintf("%X", number), strings.Trim(fmt.Sprint(number), "[]"),
+		new(big.Int).SetBytes(number).String(), fmt.Sprintf("%x", number), fmt.Sprintf("%X", number), strings.Trim(fmt.Sprintf("%v", number), "[]"),
 	})
 	for i := range texts {
 		texts[i] = texts[i][:markLength]
