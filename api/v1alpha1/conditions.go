@@ -41,6 +41,9 @@ const (
 	// ReasonPending surfaces while a request waits for its signer, or while more role bindings are to be written than one
 	// pass has time for.
 	ReasonPending = "Pending"
+	// ReasonIssuedTooOften surfaces when ten certificates were issued within five minutes, since something deletes the
+	// Secret or changes the spec in a loop: the next one waits.
+	ReasonIssuedTooOften = "IssuedTooOften"
 	// ReasonDenied surfaces when somebody denied the request. Nothing is asked again until the spec changes
 	// or a renewal is requested.
 	ReasonDenied = "Denied"

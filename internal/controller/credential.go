@@ -222,7 +222,34 @@ func (p *pass) mayRequest(ctx context.Context, reason renewal.Reason) (time.Dura
 			return 0, nil
 		}
 	}
+	if next := p.nextAllowed(); !next.IsZero() {
+		p.wakeAt(next)
+		if reason == renewal.RenewalDue || reason == renewal.RenewRequested {
+			return 0, nil
+		}
+		return 0, waitingProblem(v1alpha1.ReasonIssuedTooOften, 0,
+			"%d certificates were issued within %s, the next one is at %s: find out what deletes the Secret, or changes the spec, again and again",
+			renewal.LimitCertificates, renewal.LimitInterval, stamp(next))
+	}
 	return ttl, p.lastFailure()
+}
+
+// nextAllowed returns when the next certificate may be asked for where too many were; the zero time otherwise.
+func (p *pass) nextAllowed() time.Time {
+	var notBefore []time.Time
+	for i := range p.status.Certificates {
+		if begin := p.status.Certificates[i].NotBefore; begin != nil {
+			notBefore = append(notBefore, begin.Time)
+		}
+	}
+	if len(notBefore) == 0 {
+		return time.Time{}
+	}
+	issuedAt := notBefore[0].Add(backdating)
+	if c := p.status.Certificate; c != nil && c.IssuedAt != nil {
+		issuedAt = c.IssuedAt.Time
+	}
+	return renewal.NextAllowed(issuedAt, notBefore, p.now)
 }
 
 // keyFor returns the key for the next certificate: a new one, or the published one where the rotation policy

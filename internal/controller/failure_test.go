@@ -10,6 +10,7 @@ import (
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	certificatesv1 "k8s.io/api/certificates/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
@@ -153,4 +154,27 @@ func TestWhatTheAPIServerSaysOfANewCredential(t *testing.T) {
 			w.expectCalls(createsCSR, test.requests)
 		})
 	}
+}
+
+func TestWhoDeletesTheSecretInALoopGetsFewCertificates(t *testing.T) {
+	w := newWorld(t, identity("alice"))
+	w.ready("alice")
+	for range 300 {
+		if w.exists(&corev1.Secret{}, testNamespace, "alice-kubeconfig") {
+			if err := w.api.Delete(t.Context(), secretOf(w, "alice")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.passes("alice", 2)
+		w.step(time.Second)
+	}
+	w.expectCalls(createsCSR, 10)
+	alice := w.get("alice")
+	expectCondition(t, &alice.Status, v1alpha1.ConditionReady, "False", v1alpha1.ReasonIssuedTooOften)
+	result, err := w.pass("alice")
+	if err != nil || result.RequeueAfter <= 0 || result.RequeueAfter > 5*time.Minute {
+		t.Errorf("looks again after %s (%v)", result.RequeueAfter, err)
+	}
+	w.step(result.RequeueAfter)
+	w.ready("alice")
 }
