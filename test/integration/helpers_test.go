@@ -27,6 +27,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/test/operator"
 )
 
 // create creates objects and deletes them after the spec.
@@ -118,14 +119,7 @@ func holder(identity *v1alpha1.ClientIdentity) *rest.Config {
 
 // whoAmI returns whom the API server takes the holder of a connection for.
 func whoAmI(config *rest.Config) (authenticationv1.UserInfo, error) {
-	GinkgoHelper()
-	clients, err := kubernetes.NewForConfig(config)
-	Expect(err).NotTo(HaveOccurred())
-	review, err := clients.AuthenticationV1().SelfSubjectReviews().Create(ctx, &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})
-	if err != nil {
-		return authenticationv1.UserInfo{}, err
-	}
-	return review.Status.UserInfo, nil
+	return operator.WhoAmI(ctx, config)
 }
 
 // expectUser checks that the published kubeconfig authenticates as exactly the user and groups of the spec, besides the

@@ -9,14 +9,11 @@ import (
 	"fmt"
 	"time"
 
-	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -106,28 +103,12 @@ func (s *soak) sampleOne(ctx context.Context, name string, all bool) error {
 	if err != nil {
 		return err
 	}
-	who, err := whoAmI(ctx, secret.Data["kubeconfig"])
+	who, err := operator.HolderOf(ctx, secret.Data["kubeconfig"])
 	if err != nil || who != name {
 		return &violation{fmt.Errorf("the published credential authenticates as %q: %w", who, err)}
 	}
 	s.checked["credentials"]++
 	return nil
-}
-
-func whoAmI(ctx context.Context, kubeconfig []byte) (string, error) {
-	config, err := clientcmd.RESTConfigFromKubeConfig(kubeconfig)
-	if err != nil {
-		return "", err
-	}
-	clients, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		return "", err
-	}
-	review, err := clients.AuthenticationV1().SelfSubjectReviews().Create(ctx, &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})
-	if err != nil {
-		return "", err
-	}
-	return review.Status.UserInfo.Username, nil
 }
 
 // cleanUp deletes all identities and checks that nothing of theirs is left.
