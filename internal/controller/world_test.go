@@ -17,7 +17,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/apimachinery/pkg/util/managedfields"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/events"
 	clocktesting "k8s.io/utils/clock/testing"
@@ -57,14 +58,18 @@ type world struct {
 	uids  int
 }
 
+// testScheme is small, and made once: the fake API server looks through all of it for most calls.
+var testScheme = sync.OnceValue(func() *runtime.Scheme {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, rbacv1.AddToScheme, certificatesv1.AddToScheme, v1alpha1.AddToScheme} {
+		utilruntime.Must(add(scheme))
+	}
+	return scheme
+})
+
 func newWorld(t *testing.T, objects ...client.Object) *world {
 	t.Helper()
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
-		if err := add(scheme); err != nil {
-			t.Fatal(err)
-		}
-	}
+	scheme := testScheme()
 	w := &world{t: t, clock: clocktesting.NewFakePassiveClock(start), events: events.NewFakeRecorder(1000), calls: map[string]int{}, ca: newTestCA(t)}
 	w.prover = &fakeProver{}
 	w.signs = w.ca.sign(w.clock, time.Hour)
@@ -77,7 +82,8 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 		pending: newPendingRequests(),
 		issuers: newIssuers(func() {}), renewals: newRenewRequests(),
 	}
-	builder := fake.NewClientBuilder().WithScheme(scheme).
+	// The converters that it has otherwise parse the schema of all of Kubernetes, for each test.
+	builder := fake.NewClientBuilder().WithScheme(scheme).WithTypeConverters(managedfields.NewDeducedTypeConverter()).
 		WithStatusSubresource(&v1alpha1.ClientIdentity{}, &certificatesv1.CertificateSigningRequest{}).
 		WithIndex(&v1alpha1.ClientIdentity{}, indexUsername, func(o client.Object) []string {
 			return []string{o.(*v1alpha1.ClientIdentity).Spec.Username}
