@@ -91,7 +91,7 @@ func TestAnotherIdentityOfTheUsernameDoesNotKeepAccessFromEnding(t *testing.T) {
 // error it refuses nothing.
 func refusing(err error) func(string, client.Object) error {
 	return func(call string, _ client.Object) error {
-		if call == "create ClusterRoleBinding" || call == "update ClusterRoleBinding" {
+		if call == "create ClusterRoleBinding" || call == "patch ClusterRoleBinding" {
 			return err
 		}
 		return nil

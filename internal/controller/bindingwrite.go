@@ -5,15 +5,16 @@ package controller
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -21,7 +22,7 @@ import (
 	"github.com/clientidentity/operator/internal/access"
 )
 
-// +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=rolebindings;clusterrolebindings,verbs=get;list;watch;create;update;delete
+// +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=rolebindings;clusterrolebindings,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=roles;clusterroles,verbs=bind
 
 // bindingWriter carries out a plan and notes what could not be done.
@@ -183,14 +184,9 @@ func (w *bindingWriter) wanted(want access.Binding) client.Object {
 // that, as it does once the operator may not bind the role any more, a binding that grants others something goes:
 // a revoked credential or an added subject would keep it.
 func (w *bindingWriter) update(ctx context.Context, change access.Change) error {
-	object := setSubjects(w.observed[change.Have.Key()].object, []rbacv1.Subject{change.Want.Subject})
-	labels := maps.Clone(object.GetLabels())
-	if labels == nil {
-		labels = map[string]string{}
-	}
-	labels[v1alpha1.ManagedByLabel], labels[v1alpha1.IdentityLabel] = v1alpha1.ManagedByValue, w.identity.Name
-	object.SetLabels(labels)
-	err := w.Update(ctx, object)
+	_, err := w.patch(ctx, w.Client, change.Have.Key(), map[string]string{
+		v1alpha1.ManagedByLabel: v1alpha1.ManagedByValue, v1alpha1.IdentityLabel: w.identity.Name,
+	}, []rbacv1.Subject{change.Want.Subject})
 	if mayNotBind(change.Want.RoleRef, err) && !slices.Equal(change.Have.Subjects, []rbacv1.Subject{change.Want.Subject}) {
 		return errors.Join(w.remove(ctx, change.Have), err)
 	}
@@ -202,14 +198,34 @@ func (w *bindingWriter) update(ctx context.Context, change access.Change) error 
 
 // empty takes the subjects of a binding away, so that it grants nothing.
 func (w *bindingWriter) empty(ctx context.Context, have access.Observed) error {
-	object := setSubjects(w.observed[have.Key()].object, nil)
-	if err := w.writer(have.Key()).Update(ctx, object); client.IgnoreNotFound(err) != nil {
+	object, err := w.patch(ctx, w.writer(have.Key()), have.Key(), nil, nil)
+	if client.IgnoreNotFound(err) != nil {
 		return err
 	}
 	found := w.observed[have.Key()]
 	found.object, found.ResourceVersion = object, object.GetResourceVersion()
 	w.observed[have.Key()] = found
 	return nil
+}
+
+// patch sets labels and subjects of a binding, the one that was seen and only that, and returns it as it is then.
+// What others set on it stays: the cache does not even keep it.
+func (w *bindingWriter) patch(
+	ctx context.Context, writer client.Client, key access.Key, labels map[string]string, subjects []rbacv1.Subject,
+) (client.Object, error) {
+	object, ok := w.observed[key].object.DeepCopyObject().(client.Object)
+	if !ok {
+		return nil, fmt.Errorf("%s is no object", key)
+	}
+	meta := map[string]any{"uid": object.GetUID(), "resourceVersion": object.GetResourceVersion()}
+	if labels != nil {
+		meta["labels"] = labels // null would take all of them away
+	}
+	data, err := json.Marshal(map[string]any{"metadata": meta, "subjects": subjects})
+	if err != nil {
+		return nil, fmt.Errorf("change %s: %w", key, err)
+	}
+	return object, writer.Patch(ctx, object, client.RawPatch(types.MergePatchType, data))
 }
 
 // remove deletes a binding, the one that was seen and only that. Where a finalizer would keep it, its subjects
@@ -262,19 +278,4 @@ func (w *bindingWriter) problem(missing []access.Gap) error {
 			access.Message(slices.Concat(w.plan.Leaving, w.plan.Empty)))
 	}
 	return nil
-}
-
-// setSubjects returns a copy of a binding with those subjects.
-func setSubjects(object client.Object, subjects []rbacv1.Subject) client.Object {
-	switch binding := object.(type) {
-	case *rbacv1.RoleBinding:
-		changed := binding.DeepCopy()
-		changed.Subjects = subjects
-		return changed
-	case *rbacv1.ClusterRoleBinding:
-		changed := binding.DeepCopy()
-		changed.Subjects = subjects
-		return changed
-	}
-	return object
 }

@@ -151,6 +151,9 @@ func (w *world) intercept(prefix string) interceptor.Funcs {
 		Update: func(ctx context.Context, c client.WithWatch, object client.Object, opts ...client.UpdateOption) error {
 			return call("update", object, func() error { return c.Update(ctx, object, opts...) })
 		},
+		Patch: func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, opts ...client.PatchOption) error {
+			return call("patch", object, func() error { return c.Patch(ctx, object, patch, opts...) })
+		},
 		Delete: func(ctx context.Context, c client.WithWatch, object client.Object, opts ...client.DeleteOption) error {
 			return call("delete", object, func() error { return c.Delete(ctx, object, opts...) })
 		},

@@ -171,9 +171,10 @@ func cacheOptions(options Options) cache.Options {
 	return cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
-			&certificatesv1.CertificateSigningRequest{}: {Label: ours},
-			&rbacv1.RoleBinding{}:                       {Label: ours},
-			&rbacv1.ClusterRoleBinding{}:                {Label: ours},
+			&certificatesv1.CertificateSigningRequest{}: {Label: ours, Transform: slimDependent},
+			&rbacv1.RoleBinding{}:                       {Label: ours, Transform: slimDependent},
+			&rbacv1.ClusterRoleBinding{}:                {Label: ours, Transform: slimDependent},
+			&corev1.Namespace{}:                         {Transform: slimNamespace},
 			&rbacv1.Role{}:                              {Label: ours, Namespaces: secretNamespaces},
 			&corev1.Secret{}:                            {Label: ours, Namespaces: secretNamespaces},
 			&corev1.ConfigMap{}: {Namespaces: map[string]cache.Config{
