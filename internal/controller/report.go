@@ -98,7 +98,8 @@ func (p *pass) reportWithdrawal(ctx context.Context, reason, message string, don
 func (p *pass) result(errs ...error) (reconcile.Result, error) {
 	var unknown []error
 	for _, err := range errs {
-		if err == nil || slices.Contains(unknown, err) {
+		// One that is in the way of everything comes twice. Errors need not be comparable; their texts are.
+		if err == nil || slices.ContainsFunc(unknown, func(known error) bool { return known.Error() == err.Error() }) {
 			continue
 		}
 		if problem := asProblem(err); problem == nil {
