@@ -51,7 +51,7 @@ var oidCommonName = asn1.ObjectIdentifier{2, 5, 4, 3}
 func (i *Issued) Check(key crypto.PublicKey, s Subject, now time.Time) error {
 	leaf := i.Certificate
 	switch {
-	case !samePublicKey(key, leaf.PublicKey):
+	case !i.HasKey(key):
 		return &CheckError{KeyMismatch, "the certificate is for another public key than the one requested"}
 	// Other attributes are left to the signer: the API server takes user and groups from these two only.
 	case i.commonNames() != 1 || !i.Subject().Equal(s):

@@ -5,6 +5,7 @@ package certificate
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
@@ -65,6 +66,11 @@ func (i *Issued) Fingerprint() string {
 // prints it, in at most 512 bytes. RFC 5280, 4.1.2.2 allows 20 octets, but Go reads longer ones.
 func (i *Issued) SerialNumber() string {
 	return shorten(hex.EncodeToString(i.Certificate.SerialNumber.Bytes()))
+}
+
+// HasKey says whether the certificate was issued for this public key.
+func (i *Issued) HasKey(key crypto.PublicKey) bool {
+	return samePublicKey(key, i.Certificate.PublicKey)
 }
 
 // Subject returns whom the certificate authenticates. Groups are sorted, without duplicates.

@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"context"
 	"crypto"
-	"crypto/x509"
 	"fmt"
 	"maps"
 	"slices"
@@ -114,15 +113,10 @@ func (p *pass) check(secret *corev1.Secret) (*credential, string) {
 	if err != nil {
 		return nil, fmt.Sprintf("%s: %v", v1alpha1.PrivateKeyKey, err)
 	}
-	if !samePublicKey(key.Public(), issued.Certificate) {
+	if !issued.HasKey(key.Public()) {
 		return nil, v1alpha1.PrivateKeyKey + " does not belong to " + v1alpha1.CertificateKey
 	}
 	return &credential{key: key, issued: issued, hash: secret.Annotations[v1alpha1.RequestHashAnnotation]}, ""
-}
-
-func samePublicKey(key crypto.PublicKey, c *x509.Certificate) bool {
-	public, ok := key.(interface{ Equal(crypto.PublicKey) bool })
-	return ok && public.Equal(c.PublicKey)
 }
 
 // confirm makes sure that another certificate is really needed, and reads the published credential: what the

@@ -19,7 +19,6 @@ import (
 	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -200,22 +199,4 @@ func Start(ctx context.Context, connection *rest.Config, configure func(*manager
 func (r *Running) Stop() error {
 	r.cancel()
 	return <-r.done
-}
-
-// Ready waits until config/default's namespaces can be used.
-func Ready(ctx context.Context, cp *controlplane.ControlPlane) error {
-	admin, err := kubernetes.NewForConfig(cp.Config())
-	if err != nil {
-		return err
-	}
-	for _, name := range []string{Namespace, SecretNamespace} {
-		namespace, err := admin.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
-		if err != nil {
-			return err
-		}
-		if namespace.Status.Phase != corev1.NamespaceActive {
-			return fmt.Errorf("namespace %s is %s", name, namespace.Status.Phase)
-		}
-	}
-	return nil
 }
