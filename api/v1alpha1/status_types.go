@@ -101,12 +101,12 @@ type CertificateStatus struct {
 	// +kubebuilder:validation:XValidation:rule="self >= timestamp('0001-01-01T00:00:00Z') && self <= timestamp('9999-12-31T23:59:59.999999999Z')",message="must be a time such as 2027-03-01T00:00:00Z in the years 1 to 9999"
 	NotAfter *metav1.Time `json:"notAfter,omitempty"`
 
-	// issuedAt is when the certificate was asked for: the lifetime that renewal counts with begins here.
+	// requestTime is when the certificate was asked for: the lifetime that renewal counts with begins here.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:XValidation:rule="self >= timestamp('0001-01-01T00:00:00Z') && self <= timestamp('9999-12-31T23:59:59.999999999Z')",message="must be a time such as 2027-03-01T00:00:00Z in the years 1 to 9999"
-	IssuedAt *metav1.Time `json:"issuedAt,omitempty"`
+	RequestTime *metav1.Time `json:"requestTime,omitempty"`
 
 	// renewalTime is when the certificate will be renewed. It is not set where renewing would gain no time.
 	// +optional

@@ -61,8 +61,8 @@ func (in *CertificateStatus) DeepCopyInto(out *CertificateStatus) {
 		in, out := &in.NotAfter, &out.NotAfter
 		*out = (*in).DeepCopy()
 	}
-	if in.IssuedAt != nil {
-		in, out := &in.IssuedAt, &out.IssuedAt
+	if in.RequestTime != nil {
+		in, out := &in.RequestTime, &out.RequestTime
 		*out = (*in).DeepCopy()
 	}
 	if in.RenewalTime != nil {

@@ -109,7 +109,7 @@ func shortened() step {
 
 func renewed() step {
 	const show = "kubectl get cid jane -o custom-columns=" +
-		"REVISION:.status.certificate.revision,SERIAL:.status.certificate.serialNumber,ISSUED:.status.certificate.issuedAt"
+		"REVISION:.status.certificate.revision,SERIAL:.status.certificate.serialNumber,ISSUED:.status.certificate.requestTime"
 	var before string
 	return step{
 		title: "Certificates are renewed before they expire; here one is renewed on request, of which the operator takes one in ten seconds.",

@@ -72,11 +72,10 @@ type Result struct {
 // Desired returns the bindings that an identity has at now. None are wanted of one that has ended.
 //
 // Namespaces are all that exist. Protected are those that a selector never selects, besides kube-system: the ones
-// that the operator publishes Secrets in. CredentialGroup is what bindings name with bindTo: Credential
-// and must not be empty then.
+// that the operator publishes Secrets in. CredentialGroup is BoundGroup: where it is empty, bindings name the user.
 func Desired(id *v1alpha1.ClientIdentity, namespaces []Namespace, protected sets.Set[string], credentialGroup string, now time.Time) Result {
 	var result Result
-	if Ended(id, now) {
+	if End(id, now) != nil {
 		return result
 	}
 	if id.Spec.AccessUntil != nil {
@@ -110,12 +109,6 @@ func Desired(id *v1alpha1.ClientIdentity, namespaces []Namespace, protected sets
 		return cmp.Or(cmp.Compare(a.Binding, b.Binding), cmp.Compare(a.Namespace, b.Namespace))
 	})
 	return result
-}
-
-// Ended reports whether an identity has no access: it is withdrawn, being deleted, or accessUntil has come.
-func Ended(id *v1alpha1.ClientIdentity, now time.Time) bool {
-	return id.Spec.State == v1alpha1.StateWithdrawn || !id.DeletionTimestamp.IsZero() ||
-		id.Spec.AccessUntil != nil && !now.Before(id.Spec.AccessUntil.Time)
 }
 
 // BindingName returns the name of the binding object of an identity's binding. A changed role gives
@@ -162,7 +155,7 @@ func (r *Result) next(t, now time.Time) {
 // not allow together: a grant to the group would outlive a revocation.
 func subject(id *v1alpha1.ClientIdentity, group, credentialGroup string) rbacv1.Subject {
 	switch {
-	case id.Spec.BindTo == v1alpha1.BindToCredential:
+	case credentialGroup != "":
 		return rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.GroupKind, Name: credentialGroup}
 	case group != "":
 		return rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.GroupKind, Name: group}

@@ -48,6 +48,16 @@ func identity(options ...func(*v1alpha1.ClientIdentity)) *v1alpha1.ClientIdentit
 
 type option = func(*v1alpha1.ClientIdentity)
 
+func toCredential(id *v1alpha1.ClientIdentity) { id.Spec.BindTo = v1alpha1.BindToCredential }
+
+func withdrawn(id *v1alpha1.ClientIdentity) { id.Spec.State = v1alpha1.StateWithdrawn }
+
+func beingDeleted(id *v1alpha1.ClientIdentity) { id.DeletionTimestamp = &metav1.Time{Time: now} }
+
+func until(end time.Time) option {
+	return func(id *v1alpha1.ClientIdentity) { id.Spec.AccessUntil = &metav1.Time{Time: end} }
+}
+
 func in(namespace string) option {
 	return role(v1alpha1.RoleBinding{Name: "dev", Namespace: namespace, RoleRef: v1alpha1.RoleRef{Kind: "ClusterRole", Name: "edit"}})
 }
@@ -80,7 +90,6 @@ func show(bindings []Binding) []string {
 }
 
 func TestDesired(t *testing.T) {
-	toCredential := func(id *v1alpha1.ClientIdentity) { id.Spec.BindTo = v1alpha1.BindToCredential }
 	team := v1alpha1.RoleBinding{Name: "team", Namespace: "data", Group: "team-a", RoleRef: v1alpha1.RoleRef{Kind: "Role", Name: "deployer"}}
 	read := v1alpha1.ClusterRoleBinding{Name: "read", RoleRef: v1alpha1.ClusterRoleRef{Name: "view"}}
 	teamRead := v1alpha1.ClusterRoleBinding{Name: "team-read", Group: "team-a", RoleRef: v1alpha1.ClusterRoleRef{Name: "view"}}
@@ -111,13 +120,17 @@ func TestDesired(t *testing.T) {
 		"reports an operator that there is none of":      {given: identity(matching("team", "Near", "a")), gaps: []string{`role binding "sel" selects no namespace: namespaceSelector cannot be used: "Near" is not a valid label selector operator`}},
 		"never takes an empty selector for all":          {given: identity(selecting(v1alpha1.NamespaceSelector{})), gaps: []string{`role binding "sel" selects no namespace: namespaceSelector must not be empty`}},
 		"never takes no namespace for the whole cluster": {given: identity(in("")), gaps: []string{`role binding "dev" selects no namespace: set namespace or namespaceSelector`}},
-		"binds nothing once withdrawn":                   {given: identity(in("data"), func(id *v1alpha1.ClientIdentity) { id.Spec.State = v1alpha1.StateWithdrawn })},
-		"binds nothing while being deleted":              {given: identity(in("data"), func(id *v1alpha1.ClientIdentity) { id.DeletionTimestamp = &metav1.Time{Time: now} })},
-		"binds nothing from accessUntil on":              {given: identity(in("data"), func(id *v1alpha1.ClientIdentity) { id.Spec.AccessUntil = &metav1.Time{Time: now} })},
+		"binds nothing once withdrawn":                   {given: identity(in("data"), withdrawn)},
+		"binds nothing while being deleted":              {given: identity(in("data"), beingDeleted)},
+		"binds nothing from accessUntil on":              {given: identity(in("data"), until(now))},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			got := Desired(test.given, namespaces, protected, credential, now)
+			group := ""
+			if test.given.Spec.BindTo == v1alpha1.BindToCredential {
+				group = credential
+			}
+			got := Desired(test.given, namespaces, protected, group, now)
 			if diff := cmp.Diff(test.want, show(got.Bindings)); diff != "" {
 				t.Errorf("bindings (-want +got):\n%s", diff)
 			}
@@ -152,6 +165,14 @@ func TestDesiredIsStable(t *testing.T) {
 	slices.Reverse(reversed)
 	if diff := cmp.Diff(want, Desired(id, reversed, protected, "", now)); diff != "" {
 		t.Errorf("another order of spec and namespaces gives another result (-want +got):\n%s", diff)
+	}
+}
+
+// Its holder is not interrupted: see BoundGroup.
+func TestDesiredBindsTheUserWhereNoCredentialGroupIsToBeBound(t *testing.T) {
+	got := Desired(identity(in("data"), toCredential), namespaces, protected, "", now)
+	if diff := cmp.Diff([]string{"data:dev -> ClusterRole/edit @ User/alice@example.com"}, show(got.Bindings)); diff != "" {
+		t.Errorf("bindings (-want +got):\n%s", diff)
 	}
 }
 

@@ -86,11 +86,6 @@ type Plan struct {
 	Bound int
 }
 
-// Writes reports whether there is anything to write.
-func (p Plan) Writes() bool {
-	return len(p.Empty)+len(p.Update)+len(p.Create)+len(p.Replace)+len(p.Delete) > 0
-}
-
 // Narrowing returns the part of the plan that gives nobody anything: for an identity that may not have more than it
 // has, and may lose what it has. A subject changes only to the group of a credential, which a revocation asks for.
 func (p Plan) Narrowing() Plan {

@@ -7,67 +7,41 @@ import (
 	"crypto"
 	"crypto/x509"
 	"encoding/asn1"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/clientidentity/operator/internal/timing"
 )
-
-// Reason says in one word why an issued certificate is not the one asked for.
-type Reason string
-
-// The reasons of a CheckError, in the order in which they are looked for.
-const (
-	// KeyMismatch means that the certificate is for another key than the one requested.
-	KeyMismatch Reason = "KeyMismatch"
-	// SubjectMismatch means that it is for another user, or for other groups.
-	SubjectMismatch Reason = "SubjectMismatch"
-	// UnexpectedCA means that it is the certificate of a CA: its holder could make users.
-	UnexpectedCA Reason = "UnexpectedCA"
-	// UsageMissing means that it is not for client authentication.
-	UsageMissing Reason = "UsageMissing"
-	// NotYetValid means that its validity has not begun: the clocks differ.
-	NotYetValid Reason = "NotYetValid"
-	// Expired means that its validity has ended.
-	Expired Reason = "Expired"
-)
-
-// CheckError says why an issued certificate is not the one asked for. Take it out with errors.As.
-type CheckError struct {
-	// Reason is for programs.
-	Reason Reason
-	// Message is for people. It is the same for the same certificate at any time, and has no key material.
-	Message string
-}
-
-// Error returns the message.
-func (e *CheckError) Error() string { return e.Message }
 
 var oidCommonName = asn1.ObjectIdentifier{2, 5, 4, 3}
 
 // Check returns nil if the certificate is the one asked for: for the public key, for exactly the subject,
 // for client authentication, not of a CA, and valid at now (RFC 5280, 4.1.2.5: both ends included).
-// Otherwise it returns a *CheckError with the first reason found. It does not verify a signature: which
+// Otherwise the error says what differs: it is the same for the same certificate at any time, and has no key
+// material. It does not verify a signature: which
 // CAs a cluster trusts only the API server knows, and it is asked before anything is published.
 func (i *Issued) Check(key crypto.PublicKey, s Subject, now time.Time) error {
 	leaf := i.Certificate
 	switch {
 	case !i.HasKey(key):
-		return &CheckError{KeyMismatch, "the certificate is for another public key than the one requested"}
+		return errors.New("the certificate is for another public key than the one requested")
 	// Other attributes are left to the signer: the API server takes user and groups from these two only.
 	case i.commonNames() != 1 || !i.Subject().Equal(s):
-		return &CheckError{SubjectMismatch, fmt.Sprintf("the certificate is for %v with %d common name(s), requested was %v",
-			i.Subject(), i.commonNames(), s)}
+		return fmt.Errorf("the certificate is for %v with %d common name(s), requested was %v",
+			i.Subject(), i.commonNames(), s)
 	case leaf.IsCA:
-		return &CheckError{UnexpectedCA, "the certificate is one of a CA: no client certificate may sign others"}
+		return errors.New("the certificate is one of a CA: no client certificate may sign others")
 	// The API server's own verification takes a certificate without any extended key usage too, but a
 	// signer that leaves it out did not do what the request said.
 	case !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageClientAuth):
-		return &CheckError{UsageMissing, "the certificate is not for client authentication: the signer left out the requested usage \"client auth\""}
+		return errors.New("the certificate is not for client authentication: the signer left out the requested usage \"client auth\"")
 	case now.Before(leaf.NotBefore):
-		return &CheckError{NotYetValid, fmt.Sprintf("the certificate is not valid before %s: the clocks of the signer and the operator differ",
-			leaf.NotBefore.UTC().Format(time.RFC3339))}
+		return fmt.Errorf("the certificate is not valid before %s: the clocks of the signer and the operator differ",
+			timing.Stamp(leaf.NotBefore))
 	case now.After(leaf.NotAfter):
-		return &CheckError{Expired, fmt.Sprintf("the certificate expired at %s", leaf.NotAfter.UTC().Format(time.RFC3339))}
+		return fmt.Errorf("the certificate expired at %s", timing.Stamp(leaf.NotAfter))
 	}
 	return nil
 }

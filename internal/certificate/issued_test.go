@@ -12,7 +12,6 @@ import (
 	"crypto/x509/pkix"
 	"encoding/hex"
 	"encoding/pem"
-	"errors"
 	"math/big"
 	"slices"
 	"strings"
@@ -141,31 +140,25 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		chain   []byte
-		reason  Reason
 		message string
 	}{
-		"another key":                {certificateFor(t, testKey(t).Public(), alice), KeyMismatch, "another public key"},
-		"another user":               {certificateFor(t, key.Public(), Subject{"bob", alice.Groups}), SubjectMismatch, `user "bob"`},
-		"a user in other case":       {certificateFor(t, key.Public(), Subject{"Alice@example.com", alice.Groups}), SubjectMismatch, "Alice"},
-		"a group more":               {certificateFor(t, key.Public(), Subject{alice.Username, []string{"developers", "team-a", "x"}}), SubjectMismatch, `"x"`},
-		"a group less":               {certificateFor(t, key.Public(), Subject{alice.Username, []string{"team-a"}}), SubjectMismatch, `groups ["team-a"]`},
-		"a second, other name":       {certificateFor(t, key.Public(), Subject{"bob", alice.Groups}, secondName(alice.Username)), SubjectMismatch, "2 common name(s)"},
-		"no name":                    {certificateFor(t, key.Public(), Subject{"", alice.Groups}), SubjectMismatch, "0 common name(s)"},
-		"a CA":                       {certificateFor(t, key.Public(), alice, func(c *x509.Certificate) { c.IsCA = true }), UnexpectedCA, "one of a CA"},
-		"a server's usage":           {certificateFor(t, key.Public(), alice, onlyUsage(x509.ExtKeyUsageServerAuth)), UsageMissing, "not for client authentication"},
-		"no usage":                   {certificateFor(t, key.Public(), alice, onlyUsage()), UsageMissing, "not for client authentication"},
-		"any usage, but not named":   {certificateFor(t, key.Public(), alice, onlyUsage(x509.ExtKeyUsageAny)), UsageMissing, "not for client authentication"},
-		"a signer's clock ahead":     {certificateFor(t, key.Public(), alice, func(c *x509.Certificate) { c.NotBefore = now.Add(time.Second) }), NotYetValid, "not valid before 2026-11-22T12:00:01Z: the clocks"},
-		"an end that has come":       {certificateFor(t, key.Public(), alice, func(c *x509.Certificate) { c.NotAfter = now.Add(-time.Second) }), Expired, "expired at 2026-11-22T11:59:59Z"},
-		"the key before the subject": {certificateFor(t, testKey(t).Public(), Subject{Username: "bob"}), KeyMismatch, "another public key"},
+		"another key":                {certificateFor(t, testKey(t).Public(), alice), "another public key"},
+		"another user":               {certificateFor(t, key.Public(), Subject{"bob", alice.Groups}), `user "bob"`},
+		"a user in other case":       {certificateFor(t, key.Public(), Subject{"Alice@example.com", alice.Groups}), "Alice"},
+		"a group more":               {certificateFor(t, key.Public(), Subject{alice.Username, []string{"developers", "team-a", "x"}}), `"x"`},
+		"a group less":               {certificateFor(t, key.Public(), Subject{alice.Username, []string{"team-a"}}), `groups ["team-a"]`},
+		"a second, other name":       {certificateFor(t, key.Public(), Subject{"bob", alice.Groups}, secondName(alice.Username)), "2 common name(s)"},
+		"no name":                    {certificateFor(t, key.Public(), Subject{"", alice.Groups}), "0 common name(s)"},
+		"a CA":                       {certificateFor(t, key.Public(), alice, func(c *x509.Certificate) { c.IsCA = true }), "one of a CA"},
+		"a server's usage":           {certificateFor(t, key.Public(), alice, onlyUsage(x509.ExtKeyUsageServerAuth)), "not for client authentication"},
+		"no usage":                   {certificateFor(t, key.Public(), alice, onlyUsage()), "not for client authentication"},
+		"any usage, but not named":   {certificateFor(t, key.Public(), alice, onlyUsage(x509.ExtKeyUsageAny)), "not for client authentication"},
+		"a signer's clock ahead":     {certificateFor(t, key.Public(), alice, func(c *x509.Certificate) { c.NotBefore = now.Add(time.Second) }), "not valid before 2026-11-22T12:00:01Z: the clocks"},
+		"an end that has come":       {certificateFor(t, key.Public(), alice, func(c *x509.Certificate) { c.NotAfter = now.Add(-time.Second) }), "expired at 2026-11-22T11:59:59Z"},
+		"the key before the subject": {certificateFor(t, testKey(t).Public(), Subject{Username: "bob"}), "another public key"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := must(ParseIssued(test.chain)).Check(key.Public(), alice, now)
-			wantError(t, err, test.message)
-			var check *CheckError
-			if !errors.As(err, &check) || check.Reason != test.reason {
-				t.Errorf("error %#v, want the reason %s", err, test.reason)
-			}
+			wantError(t, must(ParseIssued(test.chain)).Check(key.Public(), alice, now), test.message)
 		})
 	}
 	t.Run("no key to compare with", func(t *testing.T) {

@@ -7,7 +7,8 @@ import (
 	"bytes"
 	"encoding/pem"
 	"fmt"
-	"strings"
+
+	"github.com/clientidentity/operator/internal/text"
 )
 
 // The labels of the PEM blocks that are read and written here (RFC 7468, sections 5, 7 and 10).
@@ -68,13 +69,5 @@ func strictBlocks(data []byte, label string, maxBlocks, maxBytes int) ([][]byte,
 	return contents, nil
 }
 
-// shorten returns valid UTF-8 of at most maxText bytes; text that was cut ends in "...".
-func shorten(text string) string {
-	text = strings.ToValidUTF8(text, "\uFFFD")
-	if len(text) <= maxText {
-		return text
-	}
-	const mark = "..."
-	// Dropping the bytes of a rune that was cut in half keeps the text valid.
-	return strings.ToValidUTF8(text[:maxText-len(mark)], "") + mark
-}
+// shorten bounds what is quoted of a certificate.
+func shorten(s string) string { return text.Shorten(s, maxText) }

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/timing"
 )
 
 // requestHashVersion begins every request hash. Change it with the encoding: hashes of other versions
@@ -82,7 +83,7 @@ func RequestHashOf(spec *v1alpha1.ClientIdentitySpec, uid types.UID) string {
 		TTL:                spec.TTL.Duration,
 		Key:                spec.PrivateKey,
 		SignerName:         spec.SignerName,
-		RevokeIssuedBefore: revocation(spec),
+		RevokeIssuedBefore: timing.Of(spec.RevokeIssuedBefore),
 	}
 	// Only then is the UID in the certificate: a restored identity has another UID and needs another one.
 	if spec.BindTo == v1alpha1.BindToCredential {

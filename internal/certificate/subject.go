@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/timing"
 )
 
 // maxNameLength bounds a user name and a group, in characters: ub-common-name and ub-organization-name
@@ -35,7 +36,7 @@ type Subject struct {
 func SubjectFor(spec *v1alpha1.ClientIdentitySpec, uid types.UID) Subject {
 	s := Subject{Username: spec.Username, Groups: slices.Clone(spec.Groups)}
 	if spec.BindTo == v1alpha1.BindToCredential {
-		s.Groups = append(s.Groups, CredentialGroup(string(uid), revocation(spec)))
+		s.Groups = append(s.Groups, CredentialGroup(string(uid), timing.Of(spec.RevokeIssuedBefore)))
 	}
 	return s
 }
@@ -85,8 +86,12 @@ func checkName(name string) error {
 // that the API server gave (a UUID) and has at most 64 characters for every time that an RFC 3339
 // timestamp can say. Raising revokeIssuedBefore changes it: older certificates lose what is bound to it.
 func CredentialGroup(uid string, revokeIssuedBefore *time.Time) string {
-	return v1alpha1.CredentialGroupPrefix + strings.ReplaceAll(uid, "-", "") + ":" +
-		strconv.FormatInt(unixSeconds(revokeIssuedBefore), 10)
+	return CredentialGroupPrefix(uid) + strconv.FormatInt(unixSeconds(revokeIssuedBefore), 10)
+}
+
+// CredentialGroupPrefix returns what all credential groups of an identity begin with, whatever was revoked.
+func CredentialGroupPrefix(uid string) string {
+	return v1alpha1.CredentialGroupPrefix + strings.ReplaceAll(uid, "-", "") + ":"
 }
 
 // unixSeconds returns 0 for a time that is not set. Fractions of a second are dropped: metav1.Time loses
@@ -96,14 +101,6 @@ func unixSeconds(t *time.Time) int64 {
 		return 0
 	}
 	return t.Unix()
-}
-
-// revocation returns spec.revokeIssuedBefore, or nil.
-func revocation(spec *v1alpha1.ClientIdentitySpec) *time.Time {
-	if spec.RevokeIssuedBefore == nil {
-		return nil
-	}
-	return &spec.RevokeIssuedBefore.Time
 }
 
 // set returns the groups sorted and without duplicates, in a slice of its own.

@@ -19,7 +19,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
-	"github.com/clientidentity/operator/internal/access"
 )
 
 // subjects returns whom the cluster-wide bindings in the API server name, each with the role.
@@ -170,22 +169,6 @@ func TestManyBindingsHoldTheCredentialUpForAWhileOnly(t *testing.T) {
 	alice = w.ready("alice")
 	if alice.Status.BoundBindings != count {
 		t.Errorf("%d are bound", alice.Status.BoundBindings)
-	}
-}
-
-func TestBindingsThatThereIsNoTimeForAreLeftToTheNextPass(t *testing.T) {
-	w := newWorld(t, identity("alice", reads))
-	p := &pass{Reconciler: w.Reconciler, identity: w.get("alice"), now: start}
-	expired, cancel := context.WithDeadline(t.Context(), time.Time{})
-	defer cancel()
-	writer := bindingWriter{pass: p, plan: access.Plan{Create: make([]access.Binding, 3), Delete: make([]access.Observed, 2)}}
-	writer.apply(expired)
-	err := writer.problem(nil)
-	if writer.left != 5 || asProblem(err) == nil || asProblem(err).reason != v1alpha1.ReasonPending || len(w.calls) > 0 {
-		t.Errorf("%d are left (%v), calls %v", writer.left, err, w.calls)
-	}
-	if result, err := p.result(err); err != nil || result.RequeueAfter < soon || result.RequeueAfter > 2*soon {
-		t.Errorf("looks again after %s (%v)", result.RequeueAfter, err)
 	}
 }
 

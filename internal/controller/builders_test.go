@@ -11,17 +11,22 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"testing"
 	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	certificatesv1 "k8s.io/api/certificates/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/utils/clock"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/issuance"
 )
 
 // identity returns an identity as the API server's defaults make it.
@@ -129,7 +134,7 @@ func (p *fakeProver) WhoAmI(_ context.Context, certificatePEM, _ []byte) (authen
 	if err != nil {
 		return authenticationv1.UserInfo{}, err
 	}
-	return authenticationv1.UserInfo{Username: cert.Subject.CommonName, Groups: append(cert.Subject.Organization, authenticatedGroup)}, nil
+	return authenticationv1.UserInfo{Username: cert.Subject.CommonName, Groups: append(cert.Subject.Organization, issuance.AuthenticatedGroup)}, nil
 }
 
 // at returns a time after the start, in whole seconds as the API has them.
@@ -138,7 +143,7 @@ func at(after time.Duration) *metav1.Time { return &metav1.Time{Time: start.Add(
 // issued describes a certificate that was issued at the start.
 func issued(lifetime time.Duration) *v1alpha1.CertificateStatus {
 	return &v1alpha1.CertificateStatus{
-		SerialNumber: "a1", Fingerprint: "f1", NotBefore: at(-5 * time.Minute), NotAfter: at(lifetime), IssuedAt: at(0),
+		SerialNumber: "a1", Fingerprint: "f1", NotBefore: at(-5 * time.Minute), NotAfter: at(lifetime), RequestTime: at(0),
 		Issuer: "CN=ca", RequestedTTL: &metav1.Duration{Duration: lifetime}, Revision: 1,
 	}
 }
@@ -160,4 +165,20 @@ func expectNoCondition(t *testing.T, status *v1alpha1.ClientIdentityStatus, cond
 			t.Errorf("unexpected condition %s=%s (%s: %s)", c.Type, c.Status, c.Reason, c.Message)
 		}
 	}
+}
+
+// unauthorized is what the API server answers to a certificate that it does not accept.
+var unauthorized = apierrors.NewUnauthorized("Unauthorized")
+
+// forbidden is what it answers where the operator may not read a Secret.
+var forbidden = apierrors.NewForbidden(schema.GroupResource{Resource: "secrets"}, "alice-kubeconfig", errors.New("no such right"))
+
+// secretOf returns the published Secret of an identity.
+func secretOf(w *world, name string) *corev1.Secret {
+	w.t.Helper()
+	secret := &corev1.Secret{}
+	if !w.exists(secret, testNamespace, name+"-kubeconfig") {
+		w.t.Fatalf("no Secret of %s", name)
+	}
+	return secret
 }

@@ -30,9 +30,9 @@ func TestWhatStallsSaysWhatToChange(t *testing.T) {
 		message string
 	}{
 		"a server that nothing tells": {
-			func(w *world) { w.Cluster.Server, w.Cluster.InCluster = "", true }, nil, v1alpha1.ReasonServerUnknown, "--kubeconfig-server"},
+			func(w *world) { w.facts.Server, w.facts.InCluster = "", true }, nil, v1alpha1.ReasonServerUnknown, "--kubeconfig-server"},
 		"a cluster-info that is no kubeconfig": {func(w *world) {
-			w.Cluster.Server, w.Cluster.InCluster = "", true
+			w.facts.Server, w.facts.InCluster = "", true
 			w.add(clusterInfo("{{"))
 		}, nil, v1alpha1.ReasonServerUnknown, "ConfigMap kube-public/cluster-info"},
 		"a CA bundle that is none": {nil, func(id *v1alpha1.ClientIdentity) { id.Spec.Kubeconfig.CertificateAuthorityData = []byte("x") },

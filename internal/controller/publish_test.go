@@ -17,6 +17,7 @@ import (
 
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/certificate"
+	"github.com/clientidentity/operator/internal/problem"
 )
 
 const (
@@ -30,7 +31,7 @@ const (
 
 func TestAStatusThatCannotBeWrittenCostsNoOtherCertificate(t *testing.T) {
 	w := newWorld(t, identity("alice"))
-	w.before = failing(patchesStatus, 5, apierrors.NewInternalError(errStale))
+	w.before = failing(patchesStatus, 5, apierrors.NewInternalError(problem.ErrStale))
 	w.passes("alice", 12)
 	w.expectCalls(createsCSR, 1)
 	w.expectCalls(deletesSecret, 0)
@@ -39,7 +40,7 @@ func TestAStatusThatCannotBeWrittenCostsNoOtherCertificate(t *testing.T) {
 		t.Errorf("revision %d, want 1", alice.Status.Certificate.Revision)
 	}
 
-	w.before = failing(patchesStatus, 5, apierrors.NewInternalError(errStale))
+	w.before = failing(patchesStatus, 5, apierrors.NewInternalError(problem.ErrStale))
 	w.step(50 * time.Minute)
 	w.passes("alice", 12)
 	w.expectCalls(createsCSR, 2)
@@ -51,7 +52,7 @@ func TestAStatusThatCannotBeWrittenCostsNoOtherCertificate(t *testing.T) {
 func TestADenialThatCannotBeWrittenIsNotAskedAgain(t *testing.T) {
 	w := newWorld(t, identity("alice"))
 	w.signs = deny
-	w.before = failing(patchesStatus, 5, apierrors.NewInternalError(errStale))
+	w.before = failing(patchesStatus, 5, apierrors.NewInternalError(problem.ErrStale))
 	alice := w.passes("alice", 12)
 	w.expectCalls(createsCSR, 1)
 	expectCondition(t, &alice.Status, v1alpha1.ConditionStalled, "True", v1alpha1.ReasonDenied)

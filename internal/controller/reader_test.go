@@ -67,7 +67,7 @@ func TestARestoredReaderRoleIsMadeAnew(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, identity("alice", readable))
 			w.ready("alice")
-			key := "clientidentity:alice:" + readerBinding
+			key := "clientidentity:alice:" + "secret-reader:"
 			role := &rbacv1.Role{}
 			if !w.exists(role, testNamespace, key) {
 				t.Fatal("no Role")

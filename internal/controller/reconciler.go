@@ -1,9 +1,9 @@
 // Copyright The Client Identity Operator Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package controller keeps true what ClientIdentities ask for. Every pass over one identity reads: observe
-// (the cache), decide (pure packages), apply (the writes, in an order that is safe to cut at any point),
-// report (one status write, only where something changed).
+// Package controller reconciles ClientIdentities. A pass reads what a decision needs into one look, lets the phases act on it
+// (bindings, then the credential), each of which returns an outcome, has the report compute the status from look and outcomes,
+// and writes it once. It is the only package that knows all of them; it wires them, and sets the watches.
 package controller
 
 import (
@@ -15,18 +15,30 @@ import (
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/access"
+	"github.com/clientidentity/operator/internal/binding"
 	"github.com/clientidentity/operator/internal/cluster"
+	"github.com/clientidentity/operator/internal/consistent"
+	"github.com/clientidentity/operator/internal/issuance"
+	"github.com/clientidentity/operator/internal/issuer"
+	"github.com/clientidentity/operator/internal/look"
+	"github.com/clientidentity/operator/internal/proof"
+	"github.com/clientidentity/operator/internal/report"
+	"github.com/clientidentity/operator/internal/secret"
 )
+
+// +kubebuilder:rbac:groups=clientidentity.dev,resources=clientidentities,verbs=get;list;watch
+// +kubebuilder:rbac:groups=clientidentity.dev,resources=clientidentities/status,verbs=patch
+// +kubebuilder:rbac:groups=clientidentity.dev,resources=clientidentities/finalizers,verbs=update
 
 // Options are what an installer decides for all identities.
 type Options struct {
-	// SecretNamespaces are the namespaces that Secrets may be published in.
-	SecretNamespaces []string
-	// DefaultSecretNamespace is used where spec.secret.namespace is empty.
-	DefaultSecretNamespace string
+	// Places are where Secrets may be published.
+	Places secret.Places
 	// ClusterName names the cluster in kubeconfigs.
 	ClusterName string
 	// MaxTTL bounds the lifetime asked of signers; zero means no bound.
@@ -40,104 +52,120 @@ type Options struct {
 	SlowLook time.Duration
 }
 
-// Reconciler reconciles ClientIdentities.
-type Reconciler struct {
-	// Client reads from caches, and waits until they have seen this process's own writes.
-	client.Client
+// defaultSlowLook is the default of Options.SlowLook.
+const defaultSlowLook = time.Minute
+
+// Dependencies are what a Reconciler works with.
+type Dependencies struct {
+	// Cached reads from caches and writes.
+	Cached client.Client
 	// Live reads and writes past the caches. Secrets are read and written by it alone, so that no cache
 	// ever holds a key.
 	Live client.Client
 	// Prover proves credentials before they are published.
-	Prover Prover
+	Prover proof.Prover
 	// Cluster says what kubeconfigs point at.
 	Cluster *cluster.Facts
 	// Events records events about identities.
 	Events events.EventRecorder
 	// Clock tells the time.
 	Clock clock.PassiveClock
-	// Options are what the installer decided.
-	Options Options
-
-	pending   *pendingRequests
-	issuers   *issuers
-	unwritten unwritten
-	// renewals spreads renewals on request.
-	renewals *renewRequests
 }
 
-// +kubebuilder:rbac:groups=clientidentity.dev,resources=clientidentities,verbs=get;list;watch
-// +kubebuilder:rbac:groups=clientidentity.dev,resources=clientidentities/status,verbs=patch
-// +kubebuilder:rbac:groups=clientidentity.dev,resources=clientidentities/finalizers,verbs=update
+// Reconciler reconciles ClientIdentities.
+type Reconciler struct {
+	observer   look.Observer
+	bindings   bindings
+	credential credential
+	withdrawal withdrawal
+	statuses   statuses
 
-// pass is one look at one identity.
-type pass struct {
-	*Reconciler
+	client   *consistent.Client
+	clock    clock.PassiveClock
+	issuers  *issuer.Registry
+	everyone chan event.GenericEvent
+	watch    issuer.Watch
+	places   secret.Places
+}
 
-	// identity is as the cache has it. It is not changed.
-	identity *v1alpha1.ClientIdentity
-	// status is what will be reported.
-	status v1alpha1.ClientIdentityStatus
-	now    time.Time
-	// next is when to look again at the latest; zero where nothing is due.
-	next time.Time
+// New returns a Reconciler.
+func New(d Dependencies, options Options) *Reconciler {
+	if options.SlowLook == 0 {
+		options.SlowLook = defaultSlowLook
+	}
+	everyone := make(chan event.GenericEvent, 1)
+	issuers := issuer.NewRegistry(func() {
+		select {
+		case everyone <- event.GenericEvent{Object: &v1alpha1.ClientIdentity{}}:
+		default: // one is on its way
+		}
+	})
+	known := consistent.New(d.Cached, d.Clock)
+	secrets := &secret.Store{Cached: known, Live: d.Live, Places: options.Places, SlowLook: options.SlowLook}
+	writer := &binding.Writer{Client: known, Live: d.Live, SlowLook: options.SlowLook}
+	requests := issuance.NewRequests(known, d.Live, d.Prover, d.Clock)
+	return &Reconciler{
+		observer:   look.Observer{Reader: known, Secrets: secrets, Requests: requests, Cluster: d.Cluster, ClusterName: options.ClusterName},
+		bindings:   bindings{writer: writer, protected: options.Places.Protected()},
+		credential: credential{secrets: secrets, requests: requests, turns: issuance.NewTurns(), issuers: issuers, live: d.Live, options: options},
+		withdrawal: withdrawal{bindings: writer, secrets: secrets, requests: requests},
+		statuses:   statuses{client: known, events: d.Events},
+		client:     known, clock: d.Clock, issuers: issuers, everyone: everyone, places: options.Places,
+		watch: issuer.Watch{Reader: known, Registry: issuers, Prover: d.Prover, Witness: secrets.Witness, Clock: d.Clock},
+	}
+}
 
-	// requestHash identifies the certificate that the spec asks for.
-	requestHash string
-	// published is set where a whole credential is in place, whether it is still valid or not.
-	published bool
-	// upToDate is set where the published credential answers the spec and stands where it should.
-	upToDate bool
-	// narrowing is set where bindings may be taken away, and nothing may be given.
-	narrowing bool
-	// outOfTime names the bindings whose time has not come, or is over.
-	outOfTime []string
-	// quiet is set while a request that was just made waits for its signer: not worth a status write yet.
-	quiet bool
-	// capped is set where renewing the published certificate would gain no time.
-	capped bool
-	// superseded is set where the signer uses another CA by now.
-	superseded bool
-	// untrusted is when the certificate is issued again because its CA is not accepted any more; zero where it is.
-	untrusted time.Time
+// IssuerWatch returns what notices that the API server drops a CA: it looks after each interval, and whenever it is told that
+// the published list of client CAs has changed.
+func (r *Reconciler) IssuerWatch(interval time.Duration, listChanged <-chan struct{}) *issuer.Watch {
+	watch := r.watch
+	watch.Interval, watch.ListChanged = interval, listChanged
+	return &watch
 }
 
 // Reconcile looks at one identity and does what is to be done now.
 func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	identity := &v1alpha1.ClientIdentity{}
-	if err := r.Get(ctx, request.NamespacedName, identity); err != nil {
+	if err := r.client.Get(ctx, request.NamespacedName, identity); err != nil {
 		if apierrors.IsNotFound(err) {
-			r.pending.forget(request.Name)
-			r.renewals.forget(request.Name)
-			r.unwritten.forget(request.Name)
+			r.credential.forget(request.Name)
+			r.statuses.forget(request.Name)
 			return reconcile.Result{}, nil
 		}
 		return reconcile.Result{}, fmt.Errorf("read ClientIdentity %q: %w", request.Name, err)
 	}
-	p := &pass{Reconciler: r, identity: identity, status: r.unwritten.statusOf(identity), now: r.Clock.Now()}
-	if reason, message := p.accessEnd(); reason != "" {
-		done, err := p.withdraw(ctx)
-		return p.reportWithdrawal(ctx, reason, message, done, err)
+	now, status := r.clock.Now(), r.statuses.known(identity)
+	if ending := access.End(identity, now); ending != nil {
+		return r.withdraw(ctx, identity, status, *ending, now)
 	}
-	if err := p.observe(ctx); err != nil {
-		return p.report(ctx, err, p.takeAway(ctx, err))
-	}
+	seen := r.observer.Observe(ctx, identity, status, now)
 	// Bindings first: where a revocation changed their subject, the old credential loses its rights before
 	// the new one is asked for. What stands in the way of a binding never stops a renewal.
-	bindErr := p.bind(ctx)
-	credentialErr := p.provide(ctx)
-	return p.report(ctx, credentialErr, bindErr)
+	bindings := r.bindings.apply(ctx, seen)
+	credential := r.credential.advance(ctx, seen)
+	after := report.Compute(report.Input{
+		Identity: identity, Before: status, Now: now,
+		Stale:    bindings.stale || credential.stale || interrupted(ctx),
+		Bindings: bindings.Bindings, Credential: credential.Credential,
+	})
+	return r.statuses.conclude(ctx, identity, after, conclusion{
+		now: now, stale: bindings.stale || credential.stale,
+		next: []time.Time{bindings.next, credential.next, report.NextChange(identity, &after, now)},
+		errs: []error{credential.err, bindings.err},
+	})
 }
 
-// wakeAt asks for another look at t, where nothing is due earlier. A time that has come asks for nothing, since this
-// very pass looks: what could not be done now would be tried again without a pause.
-func (p *pass) wakeAt(t time.Time) {
-	if t.After(p.now) && (p.next.IsZero() || t.Before(p.next)) {
-		p.next = t
+// withdraw takes the access away.
+func (r *Reconciler) withdraw(
+	ctx context.Context, identity *v1alpha1.ClientIdentity, status v1alpha1.ClientIdentityStatus, ending access.Ending, now time.Time,
+) (reconcile.Result, error) {
+	outcome := r.withdrawal.apply(ctx, identity, status, now)
+	if outcome.CredentialGone {
+		r.credential.forget(identity.Name)
 	}
-}
-
-// active says whether a certificate that is still valid is published.
-func (p *pass) active() bool {
-	c := p.status.Certificate
-	return p.published && c != nil && c.NotAfter != nil && p.now.Before(c.NotAfter.Time)
+	outcome.Identity, outcome.Before, outcome.Ending = identity, status, ending
+	outcome.Stale = outcome.Stale || interrupted(ctx)
+	return r.statuses.conclude(ctx, identity, report.ComputeWithdrawn(outcome.Withdrawal), conclusion{
+		now: now, stale: outcome.Stale, errs: []error{outcome.err},
+	})
 }

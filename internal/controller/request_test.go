@@ -5,9 +5,8 @@ package controller
 
 import (
 	"context"
-	"crypto"
 	"errors"
-	"strings"
+	"slices"
 	"testing"
 	"time"
 
@@ -15,11 +14,9 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
-	"github.com/clientidentity/operator/internal/certificate"
 )
 
 var (
@@ -37,6 +34,10 @@ func deny(csr *certificatesv1.CertificateSigningRequest) {
 	}
 }
 
+func isRefusal(c certificatesv1.CertificateSigningRequestCondition) bool {
+	return c.Type == certificatesv1.CertificateDenied || c.Type == certificatesv1.CertificateFailed
+}
+
 // openRequest returns the one request in the API server that is not finished.
 func openRequest(w *world) *certificatesv1.CertificateSigningRequest {
 	w.t.Helper()
@@ -46,7 +47,7 @@ func openRequest(w *world) *certificatesv1.CertificateSigningRequest {
 	}
 	var open *certificatesv1.CertificateSigningRequest
 	for i := range list.Items {
-		if !finished(&list.Items[i]) {
+		if csr := &list.Items[i]; len(csr.Status.Certificate) == 0 && !slices.ContainsFunc(csr.Status.Conditions, isRefusal) {
 			if open != nil {
 				w.t.Fatal("two requests are open")
 			}
@@ -151,76 +152,6 @@ func TestAnApprovalThatSomebodyElseWasFasterWithIsNoFailure(t *testing.T) {
 		t.Errorf("a failure: %+v", alice.Status.Issuance)
 	}
 	w.ready("alice")
-}
-
-func TestApproveRefusesAnythingButTheExactRequest(t *testing.T) {
-	key, err := certificate.GenerateKey(v1alpha1.PrivateKey{Algorithm: v1alpha1.ECDSA})
-	if err != nil {
-		t.Fatal(err)
-	}
-	otherKey, _ := certificate.GenerateKey(v1alpha1.PrivateKey{Algorithm: v1alpha1.ECDSA})
-	subject := certificate.Subject{Username: "alice@example.com", Groups: []string{"developers"}}
-	request := func(key crypto.Signer, s certificate.Subject) []byte {
-		data, err := certificate.NewRequest(key, s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return data
-	}
-	ours := request(key, subject)
-	for name, test := range map[string]struct {
-		change   func(*certificatesv1.CertificateSigningRequest)
-		pending  func(*pendingRequest)
-		approved bool
-	}{
-		"the exact one is approved": {func(*certificatesv1.CertificateSigningRequest) {}, nil, true},
-		"another object":            {func(c *certificatesv1.CertificateSigningRequest) { c.UID = "other" }, nil, false},
-		"another request":           {func(c *certificatesv1.CertificateSigningRequest) { c.Spec.Request = request(key, subject) }, nil, false},
-		"another signer":            {func(c *certificatesv1.CertificateSigningRequest) { c.Spec.SignerName = "example.com/ca" }, nil, false},
-		"one usage more": {func(c *certificatesv1.CertificateSigningRequest) {
-			c.Spec.Usages = append(c.Spec.Usages, certificatesv1.UsageServerAuth)
-		}, nil, false},
-		"one usage less": {func(c *certificatesv1.CertificateSigningRequest) { c.Spec.Usages = c.Spec.Usages[:1] }, nil, false},
-		"a request for another subject than was planned": {func(c *certificatesv1.CertificateSigningRequest) {
-			c.Spec.Request = request(key, certificate.Subject{Username: "admin"})
-		}, func(p *pendingRequest) { p.request = request(key, certificate.Subject{Username: "admin"}) }, false},
-		"a request for another key than was planned": {func(c *certificatesv1.CertificateSigningRequest) { c.Spec.Request = ours },
-			func(p *pendingRequest) { p.key = otherKey }, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, identity("alice"))
-			csr := &certificatesv1.CertificateSigningRequest{
-				ObjectMeta: metav1.ObjectMeta{Name: "alice-1", UID: "u1"},
-				Spec: certificatesv1.CertificateSigningRequestSpec{
-					Request: ours, SignerName: certificatesv1.KubeAPIServerClientSignerName, Usages: append([]certificatesv1.KeyUsage{}, usages...),
-					ExpirationSeconds: ptr.To(int32(3600)),
-				},
-			}
-			open := &pendingRequest{csrName: "alice-1", csrUID: "u1", key: key, subject: subject, request: ours, signerName: csr.Spec.SignerName, issuedAt: start}
-			test.change(csr)
-			if test.pending != nil {
-				test.pending(open)
-				if name == "a request for another subject than was planned" {
-					csr.Spec.Request = open.request
-				}
-			}
-			if err := w.api.Create(t.Context(), csr); err != nil {
-				t.Fatal(err)
-			}
-			p := &pass{Reconciler: w.Reconciler, identity: w.get("alice"), now: start}
-			w.pending.put("alice", p.identity.UID, open)
-			err := p.approve(t.Context(), open, csr)
-			if test.approved != (err == nil) || test.approved != open.approved || w.calls[approvesCSR] > 0 != test.approved {
-				t.Errorf("approved %t, %d calls: %v", open.approved, w.calls[approvesCSR], err)
-			}
-			if !test.approved && w.pending.get(p.identity.UID) != nil {
-				t.Error("the request, and its key, is still waited for")
-			}
-			if err != nil && strings.Contains(err.Error(), "PRIVATE") {
-				t.Error("the error quotes a key")
-			}
-		})
-	}
 }
 
 func TestARequestThatOthersDecideAboutMeanwhile(t *testing.T) {

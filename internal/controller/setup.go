@@ -28,16 +28,15 @@ import (
 
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/cluster"
+	"github.com/clientidentity/operator/internal/dependent"
+	"github.com/clientidentity/operator/internal/look"
+	"github.com/clientidentity/operator/internal/secret"
 )
 
 // Indexes of the cache.
 const (
-	// indexUsername finds identities by spec.username.
-	indexUsername = "spec.username"
 	// indexNamespace finds identities by the namespaces that they depend on; anyNamespace stands for selectors.
 	indexNamespace = "namespaces"
-	// indexOwner finds dependents by the UID of their controller, or by orphanOf their identity's label.
-	indexOwner = "owner"
 
 	anyNamespace = "*"
 )
@@ -49,39 +48,26 @@ const reconcileTimeout = 2 * time.Minute
 // by as much, so it is far less than the time that the shortest certificate is renewed ahead of its end.
 const longestWait = time.Minute
 
-// orphanOf is the value of indexOwner for an object with our labels and no controller.
-func orphanOf(identity string) string { return "orphan/" + identity }
-
 // SetupWithManager registers the controller, its watches and its indexes. Concurrent is how many identities are
 // reconciled at a time.
 func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, concurrent int) error {
-	r.pending, r.renewals = newPendingRequests(), newRenewRequests()
-	everyone := make(chan event.GenericEvent, 1)
-	r.issuers = newIssuers(func() {
-		select {
-		case everyone <- event.GenericEvent{Object: &v1alpha1.ClientIdentity{}}:
-		default: // one is on its way
-		}
-	})
-	if r.Options.SlowLook == 0 {
-		r.Options.SlowLook = defaultSlowLook
-	}
 	if err := r.index(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
-	toIdentity := handler.EnqueueRequestsFromMapFunc(ownerRequests)
+	toIdentity := r.client.Watching(handler.EnqueueRequestsFromMapFunc(ownerRequests))
 	onlyMetadata := &metav1.PartialObjectMetadata{}
 	onlyMetadata.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
 	return ctrl.NewControllerManagedBy(mgr).
-		For(&v1alpha1.ClientIdentity{}, builder.WithPredicates(moreThanWords())).
+		Named("clientidentity").
+		Watches(&v1alpha1.ClientIdentity{}, r.client.Watching(&handler.EnqueueRequestForObject{}), builder.WithPredicates(beyondMessages())).
 		Watches(&v1alpha1.ClientIdentity{}, handler.EnqueueRequestsFromMapFunc(r.sameUsername), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&certificatesv1.CertificateSigningRequest{}, toIdentity).
 		Watches(&rbacv1.RoleBinding{}, toIdentity).
 		Watches(&rbacv1.ClusterRoleBinding{}, toIdentity).
 		Watches(&rbacv1.Role{}, toIdentity).
-		WatchesMetadata(newSecretMetadata(), toIdentity).
+		WatchesMetadata(secret.NewMetadata(), toIdentity).
 		WatchesMetadata(onlyMetadata, handler.EnqueueRequestsFromMapFunc(r.namespaceRequests), builder.WithPredicates(namespaceChanged())).
-		WatchesRawSource(source.Channel(everyone, handler.EnqueueRequestsFromMapFunc(r.allRequests))).
+		WatchesRawSource(source.Channel(r.everyone, handler.EnqueueRequestsFromMapFunc(r.allRequests))).
 		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.allRequests), builder.WithPredicates(clusterFacts())).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: concurrent,
@@ -103,7 +89,7 @@ func logConstructor(log logr.Logger) func(*reconcile.Request) logr.Logger {
 }
 
 func (r *Reconciler) index(ctx context.Context, indexer client.FieldIndexer) error {
-	if err := indexer.IndexField(ctx, &v1alpha1.ClientIdentity{}, indexUsername, func(o client.Object) []string {
+	if err := indexer.IndexField(ctx, &v1alpha1.ClientIdentity{}, look.IndexUsername, func(o client.Object) []string {
 		return []string{o.(*v1alpha1.ClientIdentity).Spec.Username}
 	}); err != nil {
 		return fmt.Errorf("index identities by username: %w", err)
@@ -111,43 +97,25 @@ func (r *Reconciler) index(ctx context.Context, indexer client.FieldIndexer) err
 	if err := indexer.IndexField(ctx, &v1alpha1.ClientIdentity{}, indexNamespace, r.namespacesOf); err != nil {
 		return fmt.Errorf("index identities by namespace: %w", err)
 	}
-	for _, dependent := range []client.Object{
+	for _, object := range []client.Object{
 		&certificatesv1.CertificateSigningRequest{}, &rbacv1.RoleBinding{}, &rbacv1.ClusterRoleBinding{}, &rbacv1.Role{},
-		newSecretMetadata(),
+		secret.NewMetadata(),
 	} {
-		if err := indexer.IndexField(ctx, dependent, indexOwner, ownerIndex); err != nil {
-			return fmt.Errorf("index %T by owner: %w", dependent, err)
+		if err := indexer.IndexField(ctx, object, dependent.IndexOwner, ownerIndex); err != nil {
+			return fmt.Errorf("index %T by owner: %w", object, err)
 		}
 	}
 	return nil
 }
 
-// ownerIndex returns the UID of the ClientIdentity that controls an object, or that it is an orphan.
-func ownerIndex(object client.Object) []string {
-	owner := metav1.GetControllerOf(object)
-	switch {
-	case owner == nil:
-		return []string{orphanOf(object.GetLabels()[v1alpha1.IdentityLabel])}
-	case isIdentity(owner):
-		return []string{string(owner.UID)}
-	}
-	return nil
-}
+// ownerIndex is the function of dependent.IndexOwner.
+func ownerIndex(object client.Object) []string { return dependent.Index(object) }
 
-func isIdentity(owner *metav1.OwnerReference) bool {
-	return owner.Kind == "ClientIdentity" && owner.APIVersion == v1alpha1.GroupVersion.String()
-}
-
-// ownerRequests asks for a pass over the identity that an object belongs to, by owner and by label: somebody
-// may have taken one of them off.
+// ownerRequests asks for a pass over the identities that an object may belong to.
 func ownerRequests(_ context.Context, object client.Object) []reconcile.Request {
 	var requests []reconcile.Request
-	name := object.GetLabels()[v1alpha1.IdentityLabel]
-	if name != "" {
+	for _, name := range dependent.Identities(object) {
 		requests = append(requests, requestFor(name))
-	}
-	if owner := metav1.GetControllerOf(object); owner != nil && isIdentity(owner) && owner.Name != name {
-		requests = append(requests, requestFor(owner.Name))
 	}
 	return requests
 }
@@ -158,16 +126,13 @@ func requestFor(name string) reconcile.Request {
 
 // sameUsername asks for a pass over the other identities with the same username: they may wait for it.
 func (r *Reconciler) sameUsername(ctx context.Context, object client.Object) []reconcile.Request {
-	return r.requests(ctx, object.GetName(), client.MatchingFields{indexUsername: object.(*v1alpha1.ClientIdentity).Spec.Username})
+	return r.requests(ctx, object.GetName(), client.MatchingFields{look.IndexUsername: object.(*v1alpha1.ClientIdentity).Spec.Username})
 }
 
 // namespacesOf returns the namespaces that an identity depends on.
 func (r *Reconciler) namespacesOf(object client.Object) []string {
 	identity := object.(*v1alpha1.ClientIdentity)
-	names := []string{identity.Spec.Secret.Namespace}
-	if names[0] == "" {
-		names[0] = r.Options.DefaultSecretNamespace
-	}
+	names := []string{r.places.NamespaceOf(identity)}
 	for i := range identity.Spec.RoleBindings {
 		if b := &identity.Spec.RoleBindings[i]; b.NamespaceSelector != nil {
 			names = append(names, anyNamespace)
@@ -178,22 +143,22 @@ func (r *Reconciler) namespacesOf(object client.Object) []string {
 	return names
 }
 
-// moreThanWords drops the updates of an identity in which nothing but the words of a condition changed: our own writes,
-// mostly. Where such words quote an error that is different each time (a port, a time, the identifier of a request), each
+// beyondMessages drops the updates of an identity in which nothing but the message of a condition changed: our own writes,
+// mostly. Where such a message quotes an error that is different each time (a port, a time, the identifier of a request), each
 // write would bring the next pass at once, and that one the next write. Periodic resyncs go through.
-func moreThanWords() predicate.Predicate {
+func beyondMessages() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		before, ok := e.ObjectOld.(*v1alpha1.ClientIdentity)
 		after, isToo := e.ObjectNew.(*v1alpha1.ClientIdentity)
 		if !ok || !isToo || before.ResourceVersion == after.ResourceVersion {
 			return true
 		}
-		return !equality.Semantic.DeepEqual(wordless(before), wordless(after))
+		return !equality.Semantic.DeepEqual(withoutMessages(before), withoutMessages(after))
 	}}
 }
 
-// wordless returns an identity without the words of its conditions.
-func wordless(identity *v1alpha1.ClientIdentity) *v1alpha1.ClientIdentity {
+// withoutMessages returns an identity without the messages of its conditions.
+func withoutMessages(identity *v1alpha1.ClientIdentity) *v1alpha1.ClientIdentity {
 	bare := identity.DeepCopy()
 	bare.ResourceVersion, bare.ManagedFields = "", nil
 	for i := range bare.Status.Conditions {
@@ -231,7 +196,7 @@ func (r *Reconciler) allRequests(ctx context.Context, _ client.Object) []reconci
 func (r *Reconciler) requests(ctx context.Context, except string, options ...client.ListOption) []reconcile.Request {
 	var list v1alpha1.ClientIdentityList
 	// The cache answers; it has no reason to fail once it is synced.
-	if err := r.List(ctx, &list, append(options, client.DisableReadYourWritesConsistency)...); err != nil {
+	if err := r.client.List(ctx, &list, append(options, client.UnsafeDisableDeepCopy)...); err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "list identities")
 		return nil
 	}

@@ -18,7 +18,7 @@ import (
 	"github.com/clientidentity/operator/api/v1alpha1"
 )
 
-func TestAnIdentityIsLookedAtWhereMoreThanWordsChanged(t *testing.T) {
+func TestAnIdentityIsLookedAtWhereMoreThanMessagesChanged(t *testing.T) {
 	told := func(message string) func(*v1alpha1.ClientIdentity) {
 		return func(id *v1alpha1.ClientIdentity) {
 			id.Status.Conditions = []metav1.Condition{{Type: "Ready", Status: "False", Reason: "Unavailable", Message: message, LastTransitionTime: *at(0)}}
@@ -43,12 +43,12 @@ func TestAnIdentityIsLookedAtWhereMoreThanWordsChanged(t *testing.T) {
 			after := before.DeepCopy()
 			after.ResourceVersion = "2"
 			test.change(after)
-			if got := moreThanWords().Update(event.UpdateEvent{ObjectOld: before, ObjectNew: after}); got != test.want {
+			if got := beyondMessages().Update(event.UpdateEvent{ObjectOld: before, ObjectNew: after}); got != test.want {
 				t.Errorf("got %t", got)
 			}
 		})
 	}
-	if !moreThanWords().Create(event.CreateEvent{Object: identity("alice")}) || !moreThanWords().Delete(event.DeleteEvent{Object: identity("alice")}) {
+	if !beyondMessages().Create(event.CreateEvent{Object: identity("alice")}) || !beyondMessages().Delete(event.DeleteEvent{Object: identity("alice")}) {
 		t.Error("one that comes or goes is not looked at")
 	}
 }

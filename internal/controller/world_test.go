@@ -25,10 +25,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/cluster"
+	"github.com/clientidentity/operator/internal/dependent"
+	"github.com/clientidentity/operator/internal/look"
+	"github.com/clientidentity/operator/internal/secret"
 )
 
 // start is when the tests begin.
@@ -36,17 +41,23 @@ var start = time.Date(2026, 11, 22, 3, 4, 0, 0, time.UTC)
 
 const testNamespace = "client-identities"
 
+// places are where Secrets are published.
+var places = secret.Places{Namespaces: []string{testNamespace}, Default: testNamespace}
+
 // world is an API server that can be made to fail, with a signer, and a reconciler that works on it. It shows what
 // cannot be provoked on a real control plane; everything else is tested there.
 type world struct {
 	t *testing.T
 	*Reconciler
 	// api is the API server, past all failures.
-	api    client.Client
-	clock  *clocktesting.FakePassiveClock
-	events *events.FakeRecorder
-	prover *fakeProver
-	ca     *testCA
+	api   client.Client
+	facts *cluster.Facts
+	// restart makes the operator forget everything, as a crash does.
+	restart func()
+	clock   *clocktesting.FakePassiveClock
+	events  *events.FakeRecorder
+	prover  *fakeProver
+	ca      *testCA
 
 	mu sync.Mutex
 	// before may refuse a call such as "create CertificateSigningRequest"; after may lose its answer.
@@ -73,35 +84,45 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 	w := &world{t: t, clock: clocktesting.NewFakePassiveClock(start), events: events.NewFakeRecorder(1000), calls: map[string]int{}, ca: newTestCA(t)}
 	w.prover = &fakeProver{}
 	w.signs = w.ca.sign(w.clock, time.Hour)
-	w.Reconciler = &Reconciler{
-		Prover: w.prover, Events: w.events, Clock: w.clock,
-		Options: Options{
-			SecretNamespaces: []string{testNamespace}, DefaultSecretNamespace: testNamespace, ClusterName: "test",
-			AllowedSigners: []string{certificatesv1.KubeAPIServerClientSignerName}, SlowLook: time.Minute,
-		},
-		pending: newPendingRequests(),
-		issuers: newIssuers(func() {}), renewals: newRenewRequests(),
-	}
 	// The converters that it has otherwise parse the schema of all of Kubernetes, for each test.
 	builder := fake.NewClientBuilder().WithScheme(scheme).WithTypeConverters(managedfields.NewDeducedTypeConverter()).
 		WithStatusSubresource(&v1alpha1.ClientIdentity{}, &certificatesv1.CertificateSigningRequest{}).
-		WithIndex(&v1alpha1.ClientIdentity{}, indexUsername, func(o client.Object) []string {
+		WithIndex(&v1alpha1.ClientIdentity{}, look.IndexUsername, func(o client.Object) []string {
 			return []string{o.(*v1alpha1.ClientIdentity).Spec.Username}
 		}).
-		WithIndex(&v1alpha1.ClientIdentity{}, indexNamespace, w.namespacesOf)
-	for _, dependent := range []client.Object{
+		WithIndex(&v1alpha1.ClientIdentity{}, indexNamespace, (&Reconciler{places: places}).namespacesOf)
+	for _, object := range []client.Object{
 		&certificatesv1.CertificateSigningRequest{}, &rbacv1.RoleBinding{}, &rbacv1.ClusterRoleBinding{}, &rbacv1.Role{}, &corev1.Secret{},
 	} {
-		builder = builder.WithIndex(dependent, indexOwner, ownerIndex)
+		builder = builder.WithIndex(object, dependent.IndexOwner, ownerIndex)
 	}
 	base := builder.Build()
-	w.api = base
-	w.Client = interceptor.NewClient(base, w.intercept(""))
-	w.Live = interceptor.NewClient(base, w.intercept("live "))
-	w.Cluster = &cluster.Facts{Reader: base, Server: "https://api.example.com:6443", CA: w.ca.pem, Connection: &rest.Config{}}
+	w.facts = &cluster.Facts{Reader: base, Server: "https://api.example.com:6443", CA: w.ca.pem, Connection: &rest.Config{}}
+	w.restart = func() { w.Reconciler = w.start(base) }
+	w.restart()
+	w.api = interceptor.NewClient(base, interceptor.Funcs{Delete: w.deleted})
 	w.add(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: testNamespace}})
 	w.add(objects...)
 	return w
+}
+
+// start returns a Reconciler that remembers nothing.
+func (w *world) start(base client.WithWatch) *Reconciler {
+	return New(Dependencies{
+		Cached: interceptor.NewClient(base, w.intercept("")), Live: interceptor.NewClient(base, w.intercept("live ")),
+		Prover: w.prover, Cluster: w.facts, Events: w.events, Clock: w.clock,
+	}, Options{
+		Places: places, ClusterName: "test", AllowedSigners: []string{certificatesv1.KubeAPIServerClientSignerName}, SlowLook: time.Minute,
+	})
+}
+
+// deleted deletes an object, and tells of it as the watches do.
+func (w *world) deleted(ctx context.Context, c client.WithWatch, object client.Object, opts ...client.DeleteOption) error {
+	err := c.Delete(ctx, object, opts...)
+	if err == nil {
+		w.client.Watching(handler.Funcs{}).Delete(ctx, event.DeleteEvent{Object: object}, nil)
+	}
+	return err
 }
 
 // add puts objects into the API server, each with a UID.
@@ -237,8 +258,8 @@ func (w *world) told() []string {
 	var told []string
 	for {
 		select {
-		case event := <-w.events.Events:
-			told = append(told, event)
+		case e := <-w.events.Events:
+			told = append(told, e)
 		default:
 			return told
 		}

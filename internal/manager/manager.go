@@ -33,6 +33,8 @@ import (
 	"github.com/clientidentity/operator/internal/cluster"
 	"github.com/clientidentity/operator/internal/controller"
 	"github.com/clientidentity/operator/internal/kubeconfig"
+	"github.com/clientidentity/operator/internal/proof"
+	"github.com/clientidentity/operator/internal/secret"
 	"github.com/clientidentity/operator/internal/webhook"
 )
 
@@ -68,7 +70,6 @@ func New(ctx context.Context, connection *rest.Config, options Options) (ctrl.Ma
 	mgr, err := ctrl.NewManager(connection, ctrl.Options{
 		Scheme:                        scheme,
 		Cache:                         cacheOptions(options),
-		Client:                        client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: ptr.To(true)}},
 		Metrics:                       metricsOptions(options),
 		HealthProbeBindAddress:        options.HealthProbeBindAddress,
 		LeaderElection:                options.LeaderElect,
@@ -112,23 +113,21 @@ func addController(ctx context.Context, mgr ctrl.Manager, connection *rest.Confi
 	if options.Clock == nil {
 		options.Clock = clock.RealClock{}
 	}
-	reconciler := &controller.Reconciler{
-		Client:  mgr.GetClient(),
+	reconciler := controller.New(controller.Dependencies{
+		Cached:  mgr.GetClient(),
 		Live:    live,
-		Prover:  controller.NewProver(connection),
+		Prover:  proof.New(connection),
 		Cluster: facts,
 		Events:  mgr.GetEventRecorder(name),
 		Clock:   options.Clock,
-		Options: controller.Options{
-			SecretNamespaces:       options.SecretNamespaces,
-			DefaultSecretNamespace: options.DefaultSecretNamespace,
-			ClusterName:            options.ClusterName,
-			MaxTTL:                 options.MaxTTL,
-			AllowedSigners:         options.AllowedSigners,
-			Spread:                 options.Spread,
-			SlowLook:               options.SlowLook,
-		},
-	}
+	}, controller.Options{
+		Places:         secret.Places{Namespaces: options.SecretNamespaces, Default: options.DefaultSecretNamespace},
+		ClusterName:    options.ClusterName,
+		MaxTTL:         options.MaxTTL,
+		AllowedSigners: options.AllowedSigners,
+		Spread:         options.Spread,
+		SlowLook:       options.SlowLook,
+	})
 	if err := reconciler.SetupWithManager(ctx, mgr, options.ConcurrentReconciles); err != nil {
 		return fmt.Errorf("set up the controller: %w", err)
 	}
@@ -147,8 +146,7 @@ func addIssuerWatch(ctx context.Context, mgr ctrl.Manager, connection *rest.Conf
 	if err := mgr.Add(clientCAs); err != nil {
 		return fmt.Errorf("add the watch on client CAs: %w", err)
 	}
-	watch := &controller.IssuerWatch{Reconciler: reconciler, Interval: options.IssuerInterval, ListChanged: changed}
-	if err := mgr.Add(watch); err != nil {
+	if err := mgr.Add(reconciler.IssuerWatch(options.IssuerInterval, changed)); err != nil {
 		return fmt.Errorf("add the watch on issuers: %w", err)
 	}
 	return nil
@@ -160,7 +158,7 @@ func cacheOptions(options Options) cache.Options {
 	ours := labels.SelectorFromSet(labels.Set{v1alpha1.ManagedByLabel: v1alpha1.ManagedByValue})
 	secretNamespaces := map[string]cache.Config{}
 	for _, namespace := range options.SecretNamespaces {
-		if namespace == controller.AllNamespaces {
+		if namespace == secret.AllNamespaces {
 			namespace = cache.AllNamespaces
 		}
 		secretNamespaces[namespace] = cache.Config{}

@@ -17,8 +17,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/utils/clock"
 
-	"github.com/clientidentity/operator/internal/controller"
 	"github.com/clientidentity/operator/internal/renewal"
+	"github.com/clientidentity/operator/internal/secret"
 )
 
 // Options are what the operator is started with. Each one is a flag of cmd/main.go, but for the last three.
@@ -34,7 +34,7 @@ type Options struct {
 	// LeaderElectionNamespace is where the lease is; empty means the namespace that the operator runs in.
 	LeaderElectionNamespace string
 
-	// SecretNamespaces are the namespaces that Secrets may be published in; controller.AllNamespaces alone means every one.
+	// SecretNamespaces are the namespaces that Secrets may be published in; secret.AllNamespaces alone means every one.
 	SecretNamespaces []string
 	// DefaultSecretNamespace is used where spec.secret.namespace is empty.
 	DefaultSecretNamespace string
@@ -149,7 +149,7 @@ func (o *Options) Validate() error {
 }
 
 func (o *Options) validateSecretNamespaces() []error {
-	if slices.Equal(o.SecretNamespaces, []string{controller.AllNamespaces}) {
+	if slices.Equal(o.SecretNamespaces, []string{secret.AllNamespaces}) {
 		if problems := validation.IsDNS1123Label(o.DefaultSecretNamespace); len(problems) > 0 {
 			return []error{fmt.Errorf("--default-secret-namespace: %q is no name of a namespace: %s", o.DefaultSecretNamespace, strings.Join(problems, ", "))}
 		}
@@ -160,7 +160,7 @@ func (o *Options) validateSecretNamespaces() []error {
 		errs = append(errs, errors.New("--secret-namespaces names no namespace"))
 	}
 	for _, namespace := range o.SecretNamespaces {
-		if namespace == controller.AllNamespaces {
+		if namespace == secret.AllNamespaces {
 			errs = append(errs, fmt.Errorf("--secret-namespaces: %s stands for all namespaces, so name no other", namespace))
 		} else if problems := validation.IsDNS1123Label(namespace); len(problems) > 0 {
 			errs = append(errs, fmt.Errorf("--secret-namespaces: %q is no name of a namespace: %s", namespace, strings.Join(problems, ", ")))

@@ -43,23 +43,35 @@ func RequestTTL(ttl, maxTTL time.Duration, accessUntil *time.Time, now time.Time
 	return min(max(ttl.Truncate(time.Second), MinimumTTL), MaximumTTL), true
 }
 
-// Capped reports whether renewing the current certificate would buy no time, because
-//   - it reaches accessUntil (nil = no end), within AccessEndSlack, or
-//   - it and the previous one (nil = none, or not known) end together although they began at
-//     different times: the signer's CA ends there.
+// reachesAccessEnd reports whether a certificate reaches accessUntil (nil = no end), within AccessEndSlack: renewing it
+// buys no time.
+func reachesAccessEnd(v Validity, accessUntil *time.Time) bool {
+	return accessUntil != nil && !v.NotAfter.Before(accessUntil.Add(-AccessEndSlack))
+}
+
+// endsWithCA reports whether the current certificate and the previous one (nil = none, or not known) end together
+// although they began at different times: the signer's CA ends there.
 //
 // A certificate that got the lifetime that was asked for was not cut by a CA, wherever the previous one
 // ended: otherwise one with a shorter ttl, or one up to an accessUntil that has since been moved, would
 // not be renewed.
-func Capped(current Validity, previous *Validity, accessUntil *time.Time) bool {
-	if accessUntil != nil && !current.NotAfter.Before(accessUntil.Add(-AccessEndSlack)) {
-		return true
-	}
+func endsWithCA(current Validity, previous *Validity) bool {
 	if previous == nil || current.gotWhatWasAsked() {
 		return false
 	}
 	endTogether := current.NotAfter.Sub(previous.NotAfter).Abs() <= sameEnd
 	return endTogether && beginsApart(current, *previous)
+}
+
+// retryCapped returns when to ask again for a certificate that ends with its CA, since that may have been replaced
+// without anybody's certificate telling: when half of its time is over. Each attempt that gains nothing leaves half
+// as much to the next one, so that there are few. The zero time where less than apart is left.
+func retryCapped(v Validity) time.Time {
+	half := v.Lifetime() / 2
+	if half < apart {
+		return time.Time{}
+	}
+	return v.Begin().Add(half).Truncate(time.Second).UTC()
 }
 
 // gotWhatWasAsked reports whether the lifetime is at least nine tenths of the one that was asked for:
@@ -69,10 +81,10 @@ func (v Validity) gotWhatWasAsked() bool {
 }
 
 // beginsApart reports whether two certificates were issued at different times. Like is compared with
-// like: IssuedAt lies minutes after the NotBefore of the same certificate.
+// like: RequestTime lies minutes after the NotBefore of the same certificate.
 func beginsApart(a, b Validity) bool {
-	if a.IssuedAt.IsZero() || b.IssuedAt.IsZero() {
+	if a.RequestTime.IsZero() || b.RequestTime.IsZero() {
 		return a.NotBefore.Sub(b.NotBefore).Abs() >= apart
 	}
-	return a.IssuedAt.Sub(b.IssuedAt).Abs() >= apart
+	return a.RequestTime.Sub(b.RequestTime).Abs() >= apart
 }

@@ -5,6 +5,8 @@ package renewal
 
 import (
 	"math"
+	"math/bits"
+	"slices"
 	"testing"
 	"time"
 )
@@ -55,7 +57,7 @@ func TestCapped(t *testing.T) {
 		v.NotAfter = caEnd
 		return v
 	}
-	unknown := func(v Validity) Validity { v.IssuedAt, v.Requested = time.Time{}, 0; return v }
+	unknown := func(v Validity) Validity { v.RequestTime, v.Requested = time.Time{}, 0; return v }
 	end := func(d time.Duration) *time.Time { e := hour.NotAfter.Add(d); return &e }
 	caEnd := asked.Add(30 * time.Minute)
 	first := cut(asked, caEnd)
@@ -85,8 +87,12 @@ func TestCapped(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			if got := Capped(test.current, test.previous, test.until); got != test.want {
-				t.Errorf("got %t, want %t", got, test.want)
+			got := ScheduleOf(Input{AccessUntil: test.until}, test.current, test.previous, "uid")
+			if got.Capped != test.want {
+				t.Errorf("got %t, want %t", got.Capped, test.want)
+			}
+			if regular := At(test.current, Policy{}, "uid"); !test.want && !got.RenewalTime.Equal(regular) {
+				t.Errorf("is renewed at %s, want %s", got.RenewalTime, regular)
 			}
 		})
 	}
@@ -99,22 +105,82 @@ func TestAnEndingCAGetsFewRequests(t *testing.T) {
 	for _, lifetime := range []time.Duration{10 * time.Minute, time.Hour, 8 * time.Hour, year} {
 		caEnd := asked.Add(day)
 		var current, previous *Validity
-		now, requests := asked, 0
-		for now.Before(caEnd) {
+		requests, tries := 0, 0
+		for now := asked; !now.IsZero() && now.Before(caEnd); requests++ {
 			v := issued(now, lifetime)
 			if v.NotAfter.After(caEnd) {
 				v.NotAfter = caEnd
 			}
 			current, previous = &v, current
-			requests++
-			if Capped(*current, previous, nil) {
-				break
+			schedule := ScheduleOf(Input{}, *current, previous, "uid")
+			if schedule.Capped {
+				tries++
 			}
-			now = At(v, Policy{}, "uid")
+			now = schedule.RenewalTime
 		}
 		regular := int(day/(lifetime*2/3)) + 1
-		if most := regular + regular/9 + 4; requests > most {
-			t.Errorf("%s certificates: %d requests, want at most %d", lifetime, requests, most)
+		if most := regular + regular/9 + 4; requests-tries > most {
+			t.Errorf("%s certificates: %d requests, want at most %d", lifetime, requests-tries, most)
 		}
+		// A third of the last lifetime is left at first, and each try leaves half of it.
+		if most := bits.Len(uint(min(lifetime, day) / 3 / time.Minute)); tries > most {
+			t.Errorf("%s certificates: %d tries whether the CA was replaced, want at most %d", lifetime, tries, most)
+		}
+		if current.Lifetime() >= 2*time.Minute {
+			t.Errorf("%s certificates: nothing is tried any more %s before the end", lifetime, current.Lifetime())
+		}
+	}
+}
+
+// The operator learns from nobody that the only identity of a signer could have a certificate of another CA by now.
+func TestACappedCertificateIsTriedAtHalfOfWhatIsLeftUntilNothingIsGained(t *testing.T) {
+	caEnd := asked.Add(15 * time.Hour)
+	cut := func(at time.Time) Validity {
+		return Validity{NotBefore: at.Add(-backdate), NotAfter: caEnd, RequestTime: at, Requested: day}
+	}
+	previous := cut(asked.Add(-time.Hour))
+	var left []time.Duration
+	for at := asked; !at.IsZero(); {
+		current := cut(at)
+		schedule := ScheduleOf(Input{}, current, &previous, "uid")
+		if !schedule.Capped {
+			t.Fatalf("the one of %s is not capped", at)
+		}
+		if !schedule.RenewalTime.IsZero() {
+			left = append(left, caEnd.Sub(schedule.RenewalTime))
+		}
+		at, previous = schedule.RenewalTime, current
+	}
+	want := []time.Duration{
+		7*time.Hour + 30*time.Minute, 3*time.Hour + 45*time.Minute, time.Hour + 52*time.Minute + 30*time.Second, 56*time.Minute + 15*time.Second,
+		28*time.Minute + 8*time.Second, 14*time.Minute + 4*time.Second, 7*time.Minute + 2*time.Second, 3*time.Minute + 31*time.Second, time.Minute + 46*time.Second,
+	}
+	if !slices.Equal(left, want) {
+		t.Errorf("tries with %s left, want %s", left, want)
+	}
+}
+
+func TestACappedCertificateIsRenewedOnceTheSignerUsesAnotherCA(t *testing.T) {
+	caEnd, seen := asked.Add(15*time.Hour), asked.Add(20*time.Minute)
+	current := Validity{NotBefore: asked.Add(-backdate), NotAfter: caEnd, RequestTime: asked, Requested: day}
+	previous := Validity{NotBefore: asked.Add(-time.Hour), NotAfter: caEnd, RequestTime: asked.Add(-time.Hour), Requested: day}
+	for name, test := range map[string]struct {
+		given Input
+		want  Schedule
+	}{
+		"tries at half where it is not known to": {Input{}, Schedule{RenewalTime: asked.Add(7*time.Hour + 30*time.Minute), Capped: true}},
+		"renews in its turn where it is":         {Input{Issuer: Issuer{SupersededAt: seen}}, Schedule{RenewalTime: seen}},
+		"never outlives accessUntil all the same": {Input{Issuer: Issuer{SupersededAt: seen}, AccessUntil: &caEnd},
+			Schedule{Capped: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := ScheduleOf(test.given, current, &previous, "uid"); got != test.want {
+				t.Errorf("got %+v, want %+v", got, test.want)
+			}
+		})
+	}
+	regular := issued(asked, day)
+	if got, want := ScheduleOf(Input{Issuer: Issuer{SupersededAt: seen}}, regular, nil, "uid"), (Schedule{RenewalTime: At(regular, Policy{}, "uid")}); got != want {
+		t.Errorf("one that no CA cut off is renewed at %s, want %s", got.RenewalTime, want.RenewalTime)
 	}
 }

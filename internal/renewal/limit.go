@@ -13,14 +13,14 @@ const (
 )
 
 // NextAllowed returns when the next certificate may be asked for so that somebody who deletes the Secret in a loop, or
-// changes the spec in one, does not keep the signer and etcd busy; the zero time where it may be at any time. issuedAt is
+// changes the spec in one, does not keep the signer and etcd busy; the zero time where it may be at any time. requestTime is
 // when the newest certificate was asked for; notBefore are those of the certificates that are still valid, newest
 // first: signers set all of them back by the same time. An issuance in the future, of a clock that was ahead, is not counted.
-func NextAllowed(issuedAt time.Time, notBefore []time.Time, now time.Time) time.Time {
-	if len(notBefore) < LimitCertificates || issuedAt.IsZero() || issuedAt.After(now) {
+func NextAllowed(requestTime time.Time, notBefore []time.Time, now time.Time) time.Time {
+	if len(notBefore) < LimitCertificates || requestTime.IsZero() || requestTime.After(now) {
 		return time.Time{}
 	}
-	first := issuedAt.Add(notBefore[LimitCertificates-1].Sub(notBefore[0]))
+	first := requestTime.Add(notBefore[LimitCertificates-1].Sub(notBefore[0]))
 	if next := first.Add(LimitInterval); next.After(now) {
 		return next
 	}

@@ -19,10 +19,10 @@ func TestNextAllowed(t *testing.T) {
 		return times
 	}
 	for name, test := range map[string]struct {
-		notBefore []time.Time
-		issuedAt  time.Time
-		now       time.Duration
-		want      time.Duration // after asked; zero where one may be asked for at any time
+		notBefore   []time.Time
+		requestTime time.Time
+		now         time.Duration
+		want        time.Duration // after asked; zero where one may be asked for at any time
 	}{
 		"nine in a row may be followed by a tenth":            {every(time.Second, 9), asked, 0, 0},
 		"ten within five minutes wait until five have passed": {every(time.Second, 10), asked, time.Second, 5*time.Minute - 9*time.Second},
@@ -34,7 +34,7 @@ func TestNextAllowed(t *testing.T) {
 		"ten whose newest is not the newest made":             {slices.Repeat([]time.Time{asked}, 10), asked, 0, 5 * time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := NextAllowed(test.issuedAt, test.notBefore, asked.Add(test.now))
+			got := NextAllowed(test.requestTime, test.notBefore, asked.Add(test.now))
 			if test.want == 0 && !got.IsZero() || test.want != 0 && !got.Equal(asked.Add(test.want)) {
 				t.Errorf("got %s, want %s after %s", got, test.want, asked)
 			}

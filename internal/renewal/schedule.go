@@ -6,11 +6,10 @@
 package renewal
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"time"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/timing"
 )
 
 // MinimumInterval is the least time between an issuance and the renewal that a policy may ask for. A
@@ -42,20 +41,20 @@ func PolicyOf(spec *v1alpha1.ClientIdentitySpec) Policy {
 type Validity struct {
 	// NotBefore and NotAfter are those of the certificate, in whole seconds.
 	NotBefore, NotAfter time.Time
-	// IssuedAt is when the certificate was asked for; zero where that is not known.
-	IssuedAt time.Time
+	// RequestTime is when the certificate was asked for; zero where that is not known.
+	RequestTime time.Time
 	// Requested is the lifetime that was asked for; zero where that is not known.
 	Requested time.Duration
 }
 
-// Begin returns the moment that the lifetime counts from: IssuedAt in whole seconds, since signers set
-// NotBefore back by minutes (half the life of a 10-minute certificate), or NotBefore where IssuedAt is
+// Begin returns the moment that the lifetime counts from: RequestTime in whole seconds, since signers set
+// NotBefore back by minutes (half the life of a 10-minute certificate), or NotBefore where RequestTime is
 // not known or not within the validity.
 //
 // Whole seconds, because that is what the status keeps: a restarted operator computes the same times.
 func (v Validity) Begin() time.Time {
-	issued := v.IssuedAt.Truncate(time.Second)
-	if v.IssuedAt.IsZero() || issued.Before(v.NotBefore) || issued.After(v.NotAfter) {
+	issued := v.RequestTime.Truncate(time.Second)
+	if v.RequestTime.IsZero() || issued.Before(v.NotBefore) || issued.After(v.NotAfter) {
 		return v.NotBefore.Truncate(time.Second)
 	}
 	return issued
@@ -81,7 +80,7 @@ func At(v Validity, p Policy, seed string) time.Time {
 	}
 	before := p.renewBefore(lifetime)
 	window := min(before/10, (lifetime-before)/2)
-	return end.Add(-before - jitter(seed, window))
+	return end.Add(-before - timing.Jitter(seed, window))
 }
 
 // renewBefore returns how long before its end a certificate of this lifetime (more than zero) is
@@ -101,14 +100,4 @@ func (p Policy) renewBefore(lifetime time.Duration) time.Duration {
 	}
 	// Rounded up, so that less than a second does not become none.
 	return (before + time.Second - 1).Truncate(time.Second)
-}
-
-// jitter returns a duration in [0, window) in whole seconds that depends on the seed alone; zero for an
-// empty window.
-func jitter(seed string, window time.Duration) time.Duration {
-	if window <= 0 {
-		return 0
-	}
-	sum := sha256.Sum256([]byte(seed))
-	return time.Duration(binary.BigEndian.Uint64(sum[:8]) % uint64(window)).Truncate(time.Second)
 }

@@ -26,7 +26,7 @@ var asked = time.Date(2026, 12, 1, 8, 0, 0, 0, time.UTC)
 // issued is what the built-in signer issues for a lifetime when it is asked at a time: below eight hours
 // the lifetime counts from the signing, from there on it counts from notBefore.
 func issued(at time.Time, lifetime time.Duration) Validity {
-	v := Validity{NotBefore: at.Add(-backdate), NotAfter: at.Add(lifetime), IssuedAt: at, Requested: lifetime}
+	v := Validity{NotBefore: at.Add(-backdate), NotAfter: at.Add(lifetime), RequestTime: at, Requested: lifetime}
 	if lifetime >= 8*time.Hour {
 		v.NotAfter = v.NotBefore.Add(lifetime)
 	}
@@ -35,13 +35,13 @@ func issued(at time.Time, lifetime time.Duration) Validity {
 
 func TestAt(t *testing.T) {
 	unknownStart := issued(asked, time.Hour)
-	unknownStart.IssuedAt = time.Time{}
+	unknownStart.RequestTime = time.Time{}
 	startBefore := issued(asked, time.Hour)
-	startBefore.IssuedAt = asked.Add(-time.Hour)
+	startBefore.RequestTime = asked.Add(-time.Hour)
 	startAfter := issued(asked, time.Hour)
-	startAfter.IssuedAt = asked.Add(2 * time.Hour)
+	startAfter.RequestTime = asked.Add(2 * time.Hour)
 	fraction := issued(asked, 10*time.Minute)
-	fraction.IssuedAt = asked.Add(999 * time.Millisecond)
+	fraction.RequestTime = asked.Add(999 * time.Millisecond)
 	shortened := issued(asked, year)
 	shortened.Requested = 2 * year
 
@@ -91,7 +91,7 @@ func TestAtIsTheSameAfterARestart(t *testing.T) {
 	inMemory := issued(asked.Add(123456789*time.Nanosecond), 10*time.Minute)
 	inMemory.NotBefore, inMemory.NotAfter = asked.Add(-backdate), asked.Add(10*time.Minute)
 	stored := inMemory
-	stored.IssuedAt = stored.IssuedAt.Truncate(time.Second).In(time.FixedZone("", 3600))
+	stored.RequestTime = stored.RequestTime.Truncate(time.Second).In(time.FixedZone("", 3600))
 
 	want := At(inMemory, Policy{}, "uid-serial")
 	if got := At(stored, Policy{}, "uid-serial"); !got.Equal(want) {

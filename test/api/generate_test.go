@@ -147,7 +147,7 @@ var (
 		"residualAccess": nested(map[string]values{"observedTime": timestamps, "total": integers, "bindings": pick([]any{object{"kind": "RoleBinding", "name": "a"}}, []any{object{}}, nil)}),
 	}
 	fieldsOfCertificate = map[string]values{
-		"serialNumber": people, "fingerprint": people, "notBefore": timestamps, "notAfter": timestamps, "issuedAt": timestamps, "renewalTime": timestamps,
+		"serialNumber": people, "fingerprint": people, "notBefore": timestamps, "notAfter": timestamps, "requestTime": timestamps, "renewalTime": timestamps,
 		"issuer": people, "requestedTTL": durations, "revision": integers,
 	}
 	fieldsOfIssued   = map[string]values{"notBefore": timestamps, "notAfter": timestamps, "groups": pick([]any{"a"}, nil, []any{nil}, []any{strings.Repeat("a", 65)})}

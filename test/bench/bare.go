@@ -27,7 +27,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
-	"github.com/clientidentity/operator/internal/controller"
+	"github.com/clientidentity/operator/internal/proof"
 	"github.com/clientidentity/operator/test/controlplane"
 	"github.com/clientidentity/operator/test/operator"
 )
@@ -44,14 +44,14 @@ func connectionOf(cp *controlplane.ControlPlane) *rest.Config {
 // bareClient does for each identity what the operator does, and nothing else.
 type bareClient struct {
 	client.WithWatch
-	prover controller.Prover
+	prover proof.Prover
 	mu     sync.Mutex
 	signed map[string]chan []byte
 }
 
 // bare measures the time that a bare client needs for the same reads and writes, and deletes the identities.
 func (b *bench) bare(ctx context.Context, prefix string, count int) (time.Duration, error) {
-	c := &bareClient{WithWatch: b.admin, prover: controller.NewProver(b.connection), signed: map[string]chan []byte{}}
+	c := &bareClient{WithWatch: b.admin, prover: proof.New(b.connection), signed: map[string]chan []byte{}}
 	watch, err := b.admin.Watch(ctx, &certificatesv1.CertificateSigningRequestList{})
 	if err != nil {
 		return 0, err

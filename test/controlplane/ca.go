@@ -18,7 +18,7 @@ import (
 )
 
 // caLifetime is the lifetime of the CAs and certificates that this package makes for itself.
-const caLifetime = 365 * 24 * time.Hour
+const caLifetime = 10 * 365 * 24 * time.Hour
 
 // CA is a certificate authority.
 type CA struct {

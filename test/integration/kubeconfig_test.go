@@ -214,18 +214,28 @@ var _ = Describe("The server in the kubeconfig", Serial, func() {
 		expectUser(eventuallyServer(name, cp.URL(), v1alpha1.ServerFromFlag))
 	})
 
-	It("is missed without harm to what is published: the holder goes on", func() {
+	It("is missed without harm to what is published: it stays as it is, says so, and is renewed with what is known", func() {
 		name := uniqueName("published")
 		create(newIdentity(name))
 		before := eventuallyReady(name)
 		key := keyDigest(before)
 		restartOperator(inCluster)
 		Eventually(func() *v1alpha1.ClientIdentity { return get(name) }).
-			Should(haveCondition(v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonServerUnknown))
-		stalled := get(name)
-		Expect(stalled).To(haveCondition(v1alpha1.ConditionCertificateIssued, metav1.ConditionTrue, v1alpha1.ReasonServerUnknown))
-		expectUser(stalled)
-		expectSameCredential(before, stalled, key)
+			Should(haveCondition(v1alpha1.ConditionCertificateIssued, metav1.ConditionTrue, v1alpha1.ReasonServerUnknown))
+		kept := get(name)
+		Expect(message(kept, v1alpha1.ConditionCertificateIssued)).To(HavePrefix("kubeconfigs keep the server " + cp.URL() + ", which nothing tells any more"))
+		Expect(kept).To(haveCondition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady))
+		Expect(kept).NotTo(haveCondition(v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonServerUnknown))
+		expectUser(kept)
+		expectSameCredential(before, kept, key)
+
+		By("changing the groups: the next kubeconfig points where the last one did")
+		update(name, func(identity *v1alpha1.ClientIdentity) { identity.Spec.Groups = []string{"others"} })
+		Eventually(func() int64 { return get(name).Status.Certificate.Revision }).Should(BeEquivalentTo(2))
+		renewed := get(name)
+		Expect(publishedKubeconfig(renewed).Clusters["kubernetes"].Server).To(Equal(cp.URL()))
+		Expect(renewed.Status.Server.URL).To(Equal(cp.URL()))
+		expectUser(renewed)
 	})
 })
 

@@ -35,12 +35,12 @@ var _ = Describe("Renewal", func() {
 		before := eventuallyReady(name)
 		oldHolder := holder(before)
 		Eventually(func() bool { return may(oldHolder, "list", "", "pods", namespace) }).Should(BeTrue())
-		Expect(before.Status.Certificate.RenewalTime.Time).To(BeTemporally("<", before.Status.Certificate.IssuedAt.Add(15*time.Second)))
+		Expect(before.Status.Certificate.RenewalTime.Time).To(BeTemporally("<", before.Status.Certificate.RequestTime.Add(15*time.Second)))
 
 		visits := visit(before, namespace)
 		after := eventuallyRenewed(before)
 		Expect(after.Status.Certificate.Revision).To(BeEquivalentTo(2))
-		Expect(after.Status.Certificate.IssuedAt.Time).To(BeTemporally(">=", before.Status.Certificate.RenewalTime.Time))
+		Expect(after.Status.Certificate.RequestTime.Time).To(BeTemporally(">=", before.Status.Certificate.RenewalTime.Time))
 		// Some visits with the new credential.
 		Eventually(visits.credentials).Should(HaveLen(2))
 		visits.expectNoFailure()
@@ -66,7 +66,7 @@ var _ = Describe("Renewal", func() {
 		By("revoking")
 		update(name, func(identity *v1alpha1.ClientIdentity) {
 			identity.Spec.TTL, identity.Spec.RenewBefore = metav1.Duration{Duration: time.Hour}, nil
-			identity.Spec.RevokeIssuedBefore = ptr.To(metav1.NewTime(identity.Status.Certificate.IssuedAt.Add(time.Second)))
+			identity.Spec.RevokeIssuedBefore = ptr.To(metav1.NewTime(identity.Status.Certificate.RequestTime.Add(time.Second)))
 		})
 		revoked := eventuallyRenewed(after)
 		Expect(keyDigest(revoked)).NotTo(Equal(key))

@@ -1,0 +1,54 @@
+// Copyright The Client Identity Operator Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package access
+
+import (
+	"slices"
+
+	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/certificate"
+	"github.com/clientidentity/operator/internal/timing"
+)
+
+// WantedGroup returns the credential group that certificates of an identity carry from now on; empty with bindTo: Username.
+func WantedGroup(id *v1alpha1.ClientIdentity) string {
+	if id.Spec.BindTo != v1alpha1.BindToCredential {
+		return ""
+	}
+	return certificate.CredentialGroup(string(id.UID), timing.Of(id.Spec.RevokeIssuedBefore))
+}
+
+// BoundGroup returns the group that the bindings of an identity name now, or "" where they name the user or a group of the
+// spec. Published are the groups in the published certificate, nil where none is published.
+//
+// It is WantedGroup, with one exception: an identity that has just been switched to bindTo: Credential. Its bindings keep
+// naming the user until the published certificate carries the group, so that its holder is not interrupted. A revocation
+// does interrupt: what counts is the group in the certificate, not when anything was issued.
+func BoundGroup(id *v1alpha1.ClientIdentity, published []string) string {
+	group := WantedGroup(id)
+	switched := len(published) > 0 && !slices.ContainsFunc(published, isOwnCredentialGroup(id))
+	if switched && id.Spec.RevokeIssuedBefore == nil {
+		return ""
+	}
+	return group
+}
+
+// isOwnCredentialGroup returns whether a group is one of the identity's own, of any revocation.
+func isOwnCredentialGroup(id *v1alpha1.ClientIdentity) func(string) bool {
+	prefix := certificate.CredentialGroupPrefix(string(id.UID))
+	return func(group string) bool { return len(group) > len(prefix) && group[:len(prefix)] == prefix }
+}
+
+// Revoked says whether a published certificate was issued before the revocation that the spec asks for. Published are the
+// groups in it. What counts is what the certificate was asked with, not when: a leak may be noticed late, and clocks differ.
+func Revoked(id *v1alpha1.ClientIdentity, current *v1alpha1.CertificateStatus, published []string) bool {
+	revoke := id.Spec.RevokeIssuedBefore
+	if revoke == nil {
+		return false
+	}
+	if group := WantedGroup(id); group != "" {
+		return !slices.Contains(published, group)
+	}
+	return current == nil || current.RequestTime == nil || !current.RequestTime.After(revoke.Time)
+}

@@ -1,0 +1,86 @@
+// Copyright The Client Identity Operator Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package access
+
+import (
+	"strconv"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/clientidentity/operator/api/v1alpha1"
+)
+
+const (
+	uid = "d01fa743-3673-4dec-b269-05423cdcc6a9"
+	own = "clientidentity.dev:d01fa74336734decb26905423cdcc6a9:"
+)
+
+func known(id *v1alpha1.ClientIdentity) { id.UID = uid }
+
+func revoked(before time.Time) option {
+	return func(id *v1alpha1.ClientIdentity) { id.Spec.RevokeIssuedBefore = &metav1.Time{Time: before} }
+}
+
+// groupAt is the credential group of a revocation at that time.
+func groupAt(revocation time.Time) string { return own + strconv.FormatInt(revocation.Unix(), 10) }
+
+func TestBoundGroup(t *testing.T) {
+	earlier := now.Add(-time.Hour)
+	const unrevoked = own + "0"
+	for name, test := range map[string]struct {
+		given     *v1alpha1.ClientIdentity
+		published []string
+		want      string
+	}{
+		"names the user":                                                {identity(known), []string{"developers"}, ""},
+		"names the user whatever was revoked":                           {identity(known, revoked(now)), []string{"developers"}, ""},
+		"names the user again as soon as the spec says so":              {identity(known), []string{unrevoked}, ""},
+		"names the credential from the first one on":                    {identity(known, toCredential), nil, unrevoked},
+		"names the credential that is published":                        {identity(known, toCredential), []string{"developers", unrevoked}, unrevoked},
+		"names the user until a switched one has its credential":        {identity(known, toCredential), []string{"developers"}, ""},
+		"does so where the certificate has another identity's group":    {identity(known, toCredential), []string{"clientidentity.dev:0123:0"}, ""},
+		"interrupts a switched one that is revoked":                     {identity(known, toCredential, revoked(now)), []string{"developers"}, groupAt(now)},
+		"interrupts the holder of a revoked one":                        {identity(known, toCredential, revoked(now)), []string{unrevoked}, groupAt(now)},
+		"interrupts the holder of one that is revoked again":            {identity(known, toCredential, revoked(now)), []string{groupAt(earlier)}, groupAt(now)},
+		"names the group of the spec where a revocation was taken back": {identity(known, toCredential), []string{groupAt(now)}, unrevoked},
+		"takes the bare prefix for no group of the identity":            {identity(known, toCredential), []string{own}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := BoundGroup(test.given, test.published); got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestRevoked(t *testing.T) {
+	asked := func(at time.Time) *v1alpha1.CertificateStatus {
+		return &v1alpha1.CertificateStatus{RequestTime: &metav1.Time{Time: at}}
+	}
+	for name, test := range map[string]struct {
+		given       *v1alpha1.ClientIdentity
+		certificate *v1alpha1.CertificateStatus
+		published   []string
+		want        bool
+	}{
+		"not where nothing is revoked":                     {identity(known), asked(now), nil, false},
+		"not where no credential is revoked":               {identity(known, toCredential), asked(now), []string{own + "0"}, false},
+		"a credential without the group of the revocation": {identity(known, toCredential, revoked(now)), asked(now.Add(time.Hour)), []string{own + "0"}, true},
+		"one whose groups nobody knows":                    {identity(known, toCredential, revoked(now)), asked(now.Add(time.Hour)), nil, true},
+		"not one with it, whatever the clocks said":        {identity(known, toCredential, revoked(now)), asked(now.Add(-time.Hour)), []string{groupAt(now)}, false},
+		"a user's asked for before":                        {identity(known, revoked(now)), asked(now.Add(-time.Second)), nil, true},
+		"a user's of the same second":                      {identity(known, revoked(now)), asked(now), nil, true},
+		"not a user's asked for later":                     {identity(known, revoked(now)), asked(now.Add(time.Second)), nil, false},
+		"a user's of which nobody knows when":              {identity(known, revoked(now)), &v1alpha1.CertificateStatus{}, nil, true},
+		"a user's of which nobody knows anything":          {identity(known, revoked(now)), nil, nil, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := Revoked(test.given, test.certificate, test.published); got != test.want {
+				t.Errorf("got %t, want %t", got, test.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,26 @@
+// Copyright The Client Identity Operator Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package binding
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/access"
+	"github.com/clientidentity/operator/internal/problem"
+)
+
+func TestBindingsThatThereIsNoTimeForAreLeftToTheNextPass(t *testing.T) {
+	expired, cancel := context.WithDeadline(t.Context(), time.Time{})
+	defer cancel()
+	run := application{writer: &Writer{}, plan: access.Plan{Create: make([]access.Binding, 3), Delete: make([]access.Observed, 2)}}
+	run.carryOut(expired)
+	done := run.outcome(nil, nil)
+	known := problem.As(done.Err)
+	if run.left != 5 || known == nil || known.Reason != v1alpha1.ReasonPending || known.Retry != time.Second || done.Stale {
+		t.Errorf("%d are left: %+v", run.left, done)
+	}
+}

@@ -1,0 +1,85 @@
+// Copyright The Client Identity Operator Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package binding makes the role bindings of identities as they are wanted, with the Role that lets the holder of a credential
+// read its Secret, and finds what else grants the holder something. It touches RBAC objects, and no other dependent.
+package binding
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/access"
+	"github.com/clientidentity/operator/internal/problem"
+)
+
+// +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=rolebindings;clusterrolebindings,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=roles;clusterroles,verbs=bind
+// +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=roles,namespace=client-identities,verbs=get;list;watch;create;update;delete
+
+// Writer makes role bindings as they are wanted.
+type Writer struct {
+	// Client reads what is labelled as ours from caches, knows its own writes, and writes.
+	Client client.Client
+	// Live reads past the caches.
+	Live client.Reader
+	// SlowLook is how often to look whether something is gone that no watch of ours tells of.
+	SlowLook time.Duration
+}
+
+// Mode says how far a Writer may go.
+type Mode int
+
+const (
+	// Exact makes the bindings exactly those that are wanted.
+	Exact Mode = iota
+	// Narrowing takes away what is not wanted, and gives nobody anything: something else stands in the way of that.
+	Narrowing
+)
+
+// Wanted is what an identity is to have.
+type Wanted struct {
+	Identity *v1alpha1.ClientIdentity
+	// Bindings are those that are wanted now, and Missing those that cannot be placed.
+	Bindings []access.Binding
+	Missing  []access.Gap
+	// Reader is the Role and binding that let the holder read the published Secret; nil where that is not wanted.
+	Reader *Reader
+}
+
+// Outcome is what was done about the bindings of an identity.
+type Outcome struct {
+	// Bound is how many of the wanted bindings are in place as they should be.
+	Bound int32
+	// Gone says that nothing is left that is not wanted, not even an object that is being deleted.
+	Gone bool
+	// Err is what stands in the way, the most telling first: a problem, or an error that nothing more is known of; nil where
+	// nothing does.
+	Err error
+	// Stale says that a cache was behind in something.
+	Stale bool
+}
+
+// Apply makes the bindings of an identity as they are wanted. What stands in the way of one of them does not hold up the others.
+func (w *Writer) Apply(ctx context.Context, want Wanted, mode Mode) Outcome {
+	readerErr := w.applyRole(ctx, want, mode)
+	wanted := want.Bindings
+	if want.Reader != nil && (readerErr == nil || errors.Is(readerErr, problem.ErrStale)) {
+		wanted = append(wanted[:len(wanted):len(wanted)], want.Reader.binding)
+	}
+	observed, err := w.observe(ctx, want.Identity, wanted)
+	if err != nil {
+		return Outcome{Err: err}
+	}
+	plan := access.Diff(wanted, observed.all())
+	if mode == Narrowing {
+		plan = plan.Narrowing()
+	}
+	run := &application{writer: w, identity: want.Identity, observed: observed, plan: plan}
+	run.carryOut(ctx)
+	return run.outcome(want.Missing, readerErr)
+}

@@ -1,0 +1,149 @@
+// Copyright The Client Identity Operator Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"crypto"
+	"fmt"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/access"
+	"github.com/clientidentity/operator/internal/certificate"
+	"github.com/clientidentity/operator/internal/issuance"
+	"github.com/clientidentity/operator/internal/look"
+	"github.com/clientidentity/operator/internal/problem"
+	"github.com/clientidentity/operator/internal/renewal"
+	"github.com/clientidentity/operator/internal/report"
+	"github.com/clientidentity/operator/internal/timing"
+)
+
+// input gathers what a plan looks at.
+func (c *credential) input(l look.Look) renewal.Input {
+	spec := &l.Identity.Spec
+	in := renewal.Input{
+		Now: l.Now, TTL: spec.TTL.Duration, MaxTTL: c.options.MaxTTL, Policy: renewal.PolicyOf(spec), AccessUntil: timing.Of(spec.AccessUntil),
+		SignerName: spec.SignerName, AllowedSigners: c.options.AllowedSigners, Seed: string(l.Identity.UID),
+		RenewRequest:            l.Identity.Annotations[v1alpha1.RenewRequestedAtAnnotation],
+		LastHandledRenewRequest: l.Status.LastHandledRenewRequest,
+		Open:                    openOf(l.Open, l.RequestHash),
+		Target:                  l.Target.InTheWay(), Place: l.SecretNamespace,
+		Issued: renewal.NotBefores(l.Status.Certificates),
+	}
+	in.RequestTime = renewal.RequestTimeOf(&l.Status)
+	in.Failure = renewal.FailureOf(l.Status.Issuance, l.Identity.Generation, renewal.RenewRequestID(in.RenewRequest), l.ValidUntil())
+	if l.Published.Exists() {
+		in.Published = &renewal.Published{
+			Validity: renewal.ValidityOf(l.Status.Certificate), SerialNumber: l.Status.Certificate.SerialNumber, ContentProblem: l.Published.Problem,
+			RequestChanged: !certificate.SameRequest(l.Published.RequestHash(), l.RequestHash),
+		}
+		in.Previous = renewal.EarlierValidity(l.Status.Certificates, 1)
+		in.Issuer = c.judge(l, in.Published.RequestChanged)
+	}
+	return in
+}
+
+// judge finds out whether the CA of the published certificate is still in use and still accepted. One that answers another
+// request than the spec's may come from another signer, and tells nothing of the spec's.
+func (c *credential) judge(l look.Look, answersAnother bool) renewal.Issuer {
+	signer, published := l.Identity.Spec.SignerName, l.Status.Certificate
+	if !answersAnother {
+		c.issuers.Seen(signer, published, l.Now)
+	}
+	return renewal.Issuer{
+		Name:         published.Issuer,
+		SupersededAt: c.spread(c.issuers.Superseded(signer, published), l.Identity),
+		RefusedAt:    c.spread(c.issuers.RefusedSince(published), l.Identity),
+	}
+}
+
+// spread returns a moment in the window after since that depends on the identity alone, so that a fleet does not act in
+// one burst; zero for zero.
+func (c *credential) spread(since time.Time, identity *v1alpha1.ClientIdentity) time.Time {
+	if since.IsZero() {
+		return since
+	}
+	return since.Add(timing.Jitter(string(identity.UID), c.options.Spread)).Truncate(time.Second)
+}
+
+// request asks for a certificate, with a key that is new or, where the rotation policy says so, the published one.
+func (c *credential) request(ctx context.Context, l look.Look, plan renewal.Plan) issuance.Outcome {
+	key, err := c.keyFor(ctx, l, plan.Reason)
+	if err != nil {
+		return issuance.Outcome{Err: err}
+	}
+	log.FromContext(ctx).Info("issuing a certificate", "reason", plan.Reason, "message", plan.Message)
+	return c.requests.Request(ctx, l.Identity, issuance.Order{
+		Subject:      certificate.SubjectFor(&l.Identity.Spec, l.Identity.UID),
+		SignerName:   l.Identity.Spec.SignerName,
+		TTL:          plan.TTL,
+		Hash:         l.RequestHash,
+		RenewRequest: renewal.RenewRequestID(l.Identity.Annotations[v1alpha1.RenewRequestedAtAnnotation]),
+	}, key)
+}
+
+// keyFor returns the key for the next certificate: a new one, or the published one where the rotation policy
+// says so and it is known to be ours. It reads live first, so that a stale cache never issues twice.
+func (c *credential) keyFor(ctx context.Context, l look.Look, reason renewal.Reason) (crypto.Signer, error) {
+	published := l.Published
+	if l.Status.SecretRef != nil {
+		var err error
+		if published, err = c.secrets.Confirm(ctx, &l.Status, published); err != nil {
+			return nil, err
+		}
+		if !l.Published.Cached() {
+			if err := c.confirmIdentity(ctx, l.Identity); err != nil {
+				return nil, err
+			}
+		}
+	}
+	policy := l.Identity.Spec.PrivateKey
+	if policy.RotationPolicy == v1alpha1.RotationNever && published.Usable() && published.Credential != nil &&
+		!access.Revoked(l.Identity, l.Status.Certificate, l.PublishedGroups()) && certificate.KeyMatches(policy, published.Credential.Key) {
+		return published.Credential.Key, nil
+	}
+	key, err := certificate.GenerateKey(policy)
+	if err != nil {
+		return nil, fmt.Errorf("generate a private key (%s): %w", reason, err)
+	}
+	return key, nil
+}
+
+// confirmIdentity makes sure that what the cache says of the identity is not old: a certificate cannot be taken back.
+func (c *credential) confirmIdentity(ctx context.Context, identity *v1alpha1.ClientIdentity) error {
+	live := &v1alpha1.ClientIdentity{}
+	if err := c.live.Get(ctx, client.ObjectKeyFromObject(identity), live); err != nil {
+		return fmt.Errorf("read ClientIdentity %q: %w", identity.Name, err)
+	}
+	if live.ResourceVersion != identity.ResourceVersion {
+		return problem.ErrStale
+	}
+	return nil
+}
+
+// scheduleAfter returns when a certificate that was just published is renewed.
+func (c *credential) scheduleAfter(l look.Look, in renewal.Input, published *report.Certificate) renewal.Schedule {
+	in.Issuer = renewal.Issuer{}
+	validity := renewal.Validity{
+		NotBefore: published.Issued.NotBefore(), NotAfter: published.Issued.NotAfter(),
+		RequestTime: published.RequestTime.Truncate(time.Second), Requested: published.RequestedTTL,
+	}
+	return renewal.ScheduleOf(in, validity, renewal.EarlierValidity(l.Status.Certificates, 0), in.Seed+"/"+published.Issued.SerialNumber())
+}
+
+// openOf describes an open request for a plan.
+func openOf(open *issuance.Open, wantedHash string) *renewal.Open {
+	if open == nil {
+		return nil
+	}
+	described := &renewal.Open{Outdated: open.Hash != wantedHash, Unsubmitted: !open.Submitted()}
+	if open.Issued != nil {
+		described.ProvenUntil = open.Issued.NotAfter()
+	}
+	return described
+}

@@ -1,0 +1,134 @@
+// Copyright The Client Identity Operator Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/problem"
+	"github.com/clientidentity/operator/internal/report"
+	"github.com/clientidentity/operator/internal/timing"
+)
+
+// Events about cluster-scoped objects live in the namespace default.
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,namespace=default,verbs=create;patch
+
+const (
+	// soon is when to look again where the cache was behind.
+	soon = time.Second
+	// finishTimeout bounds a write that is not cut off, by an operator that is being stopped or by a pass whose time is up.
+	finishTimeout = 10 * time.Second
+)
+
+// statuses writes what passes report: the status, once and only on change, and events about what changed.
+type statuses struct {
+	client    client.Client
+	events    events.EventRecorder
+	unwritten unwritten
+}
+
+// known returns what is known of an identity: mostly its status.
+func (s *statuses) known(identity *v1alpha1.ClientIdentity) v1alpha1.ClientIdentityStatus {
+	return s.unwritten.statusOf(identity)
+}
+
+// forget drops what is remembered of the identity of that name.
+func (s *statuses) forget(name string) { s.unwritten.forget(name) }
+
+// conclusion is what a pass ends with.
+type conclusion struct {
+	now time.Time
+	// stale says that a cache was behind.
+	stale bool
+	// next are the times to look again at the latest.
+	next []time.Time
+	// errs are what stands in the way.
+	errs []error
+}
+
+// conclude writes the status and says when to look again.
+func (s *statuses) conclude(ctx context.Context, identity *v1alpha1.ClientIdentity, after v1alpha1.ClientIdentityStatus, c conclusion) (reconcile.Result, error) {
+	if err := s.write(ctx, identity, &after); err != nil {
+		return reconcile.Result{}, err
+	}
+	if c.stale || interrupted(ctx) {
+		c.next = append(c.next, c.now.Add(soon))
+	}
+	return c.result(identity)
+}
+
+// interrupted says whether the operator is being stopped: what failed for that tells nothing of the identity.
+func interrupted(ctx context.Context) bool { return errors.Is(ctx.Err(), context.Canceled) }
+
+// result says when to look again. Errors that are no problems of a known kind go back to the queue.
+func (c conclusion) result(identity *v1alpha1.ClientIdentity) (reconcile.Result, error) {
+	var unknown []error
+	next := timing.Earliest(c.now, c.next...)
+	for _, err := range c.errs {
+		// One that is in the way of everything comes twice. Errors need not be comparable; their texts are.
+		if err == nil || slices.ContainsFunc(unknown, func(known error) bool { return known.Error() == err.Error() }) {
+			continue
+		}
+		if known := problem.As(err); known == nil {
+			unknown = append(unknown, err)
+		} else if known.Retry > 0 {
+			// A tenth of jitter, by identity, so that many that wait for the same do not look at once.
+			next = timing.Earliest(c.now, next, c.now.Add(known.Retry+timing.Jitter(string(identity.UID), known.Retry/10)))
+		}
+	}
+	if err := errors.Join(unknown...); err != nil {
+		return reconcile.Result{}, err
+	}
+	if next.IsZero() {
+		return reconcile.Result{}, nil
+	}
+	return reconcile.Result{RequeueAfter: max(next.Sub(c.now), 100*time.Millisecond)}, nil
+}
+
+// write patches the status where it changed. The patch names the UID, so that it never describes another
+// identity of the same name, and no resourceVersion, so that a change of the spec made meanwhile does not
+// keep us from remembering what was published.
+func (s *statuses) write(ctx context.Context, identity *v1alpha1.ClientIdentity, status *v1alpha1.ClientIdentityStatus) error {
+	if equality.Semantic.DeepEqual(&identity.Status, status) {
+		s.unwritten.forget(identity.Name)
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+	defer cancel()
+	before := &v1alpha1.ClientIdentity{Status: identity.Status}
+	after := &v1alpha1.ClientIdentity{Status: *status}
+	after.UID = identity.UID
+	patch, err := client.MergeFrom(before).Data(after)
+	if err != nil {
+		return fmt.Errorf("compute the status: %w", err)
+	}
+	target := &v1alpha1.ClientIdentity{ObjectMeta: metav1.ObjectMeta{Name: identity.Name}}
+	err = s.client.Status().Patch(ctx, target, client.RawPatch(types.MergePatchType, patch))
+	if apierrors.IsNotFound(err) || (apierrors.IsConflict(err) && identity.DeletionTimestamp != nil) {
+		s.unwritten.forget(identity.Name)
+		return nil
+	}
+	if err != nil {
+		s.unwritten.keep(identity, status)
+		return fmt.Errorf("write the status: %w", err)
+	}
+	s.unwritten.forget(identity.Name)
+	for _, e := range report.Events(identity, status) {
+		s.events.Eventf(identity, nil, e.Type, e.Reason, e.Action, "%s", e.Note)
+	}
+	return nil
+}

@@ -1,0 +1,217 @@
+// Copyright The Client Identity Operator Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package look reads what a pass over an identity needs to decide: one immutable Look. It only reads, from caches and, where
+// those do not tell, live.
+package look
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/access"
+	"github.com/clientidentity/operator/internal/certificate"
+	"github.com/clientidentity/operator/internal/cluster"
+	"github.com/clientidentity/operator/internal/issuance"
+	"github.com/clientidentity/operator/internal/problem"
+	"github.com/clientidentity/operator/internal/secret"
+)
+
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
+
+// Look is all that a pass knows before it acts. It is read once, and not changed. A read that failed stands beside what was
+// to be read: it is in the way of the phase that needs it, and of no other.
+type Look struct {
+	// Identity is as the cache has it, and Status what is known of it.
+	Identity *v1alpha1.ClientIdentity
+	Status   v1alpha1.ClientIdentityStatus
+	Now      time.Time
+	// RequestHash identifies the certificate that the spec asks for.
+	RequestHash string
+
+	// Obstacle is in the way of everything: nothing is made, and of what exists only that is taken away which is not
+	// asked for any more.
+	Obstacle error
+
+	// Published is the Secret that the status speaks of.
+	Published    secret.Published
+	PublishedErr error
+	// Open is the request that this process has open, or nil.
+	Open *issuance.Open
+
+	// Target is where and how the credential is to be published.
+	Target Target
+	// SecretNamespace is what is wrong with the namespace of the Secret, or nil.
+	SecretNamespace *problem.Problem
+
+	// Namespaces are those that the bindings may be about: the named ones, or all of them where a selector is used.
+	Namespaces    []access.Namespace
+	NamespacesErr error
+	// Readable says that the Secret stands where it belongs and is this identity's: the spec could name that of another
+	// one, or the Secret of somebody else.
+	Readable    bool
+	ReadableErr error
+}
+
+// Observer reads what a pass needs.
+type Observer struct {
+	// Reader reads identities, by IndexUsername too, and namespaces from caches.
+	Reader client.Reader
+	// Secrets are the published credentials, and Requests the open requests of this process.
+	Secrets  *secret.Store
+	Requests *issuance.Requests
+	// Cluster says what kubeconfigs point at, and ClusterName what they call it.
+	Cluster     *cluster.Facts
+	ClusterName string
+}
+
+// IndexUsername is the index of the caches that finds identities by spec.username.
+const IndexUsername = "spec.username"
+
+// Observe reads all that the phases decide from.
+func (o *Observer) Observe(ctx context.Context, identity *v1alpha1.ClientIdentity, status v1alpha1.ClientIdentityStatus, now time.Time) Look {
+	l := Look{Identity: identity, Status: status, Now: now}
+	l.RequestHash = certificate.RequestHashOf(&identity.Spec, identity.UID)
+	l.Obstacle = o.usernameFree(ctx, identity)
+	l.Published, l.PublishedErr = o.Secrets.Read(ctx, &status)
+	l.Open = o.Requests.Get(identity)
+	l.Target = o.targetOf(ctx, identity, &status, l.Published)
+	l.Namespaces, l.NamespacesErr = o.bindingNamespaces(ctx, identity)
+	var err error
+	if l.SecretNamespace, err = o.namespaceOfSecret(ctx, l.Target.Place.Namespace); err != nil && l.PublishedErr == nil {
+		l.PublishedErr = err
+	}
+	if identity.Spec.Secret.HolderCanRead && identity.Spec.BindTo == v1alpha1.BindToCredential && l.Target.NotAllowed == nil {
+		l.Readable, l.ReadableErr = o.Secrets.OwnedAt(ctx, identity, l.Target.Place)
+	}
+	return l
+}
+
+// PublishedGroups returns the groups in the published certificate; nil where none is published.
+func (l *Look) PublishedGroups() []string {
+	if l.Status.Certificate == nil || len(l.Status.Certificates) == 0 {
+		return nil
+	}
+	return l.Status.Certificates[0].Groups
+}
+
+// ValidUntil returns the end of the published certificate; zero where none is valid.
+func (l *Look) ValidUntil() time.Time {
+	c := l.Status.Certificate
+	if !l.Published.Usable() || c == nil || c.NotAfter == nil || !l.Now.Before(c.NotAfter.Time) {
+		return time.Time{}
+	}
+	return c.NotAfter.Time
+}
+
+// usernameFree returns a problem where an older identity has the same username: withdrawing one of them
+// would not end what the other grants. Two that are bound to their credentials do not touch each other.
+func (o *Observer) usernameFree(ctx context.Context, identity *v1alpha1.ClientIdentity) error {
+	var same v1alpha1.ClientIdentityList
+	if err := o.Reader.List(ctx, &same, client.MatchingFields{IndexUsername: identity.Spec.Username}, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("look for other identities with this username: %w", err)
+	}
+	var oldest *v1alpha1.ClientIdentity
+	for i := range same.Items {
+		other := &same.Items[i]
+		harmless := other.Spec.BindTo == v1alpha1.BindToCredential && identity.Spec.BindTo == v1alpha1.BindToCredential
+		if other.UID == identity.UID || harmless || !older(other, identity) {
+			continue
+		}
+		if oldest == nil || older(other, oldest) {
+			oldest = other
+		}
+	}
+	if oldest == nil {
+		return nil
+	}
+	return problem.NewWaiting(v1alpha1.ReasonUsernameInUse, 0,
+		"ClientIdentity %q, which is older, has the username %q: delete one of them, or set bindTo: Credential on both",
+		oldest.Name, identity.Spec.Username)
+}
+
+// older says whether a was created before b; of two created in the same second, the one whose name sorts first.
+func older(a, b *v1alpha1.ClientIdentity) bool {
+	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
+		return a.CreationTimestamp.Before(&b.CreationTimestamp)
+	}
+	return a.Name < b.Name
+}
+
+// namespaceOfSecret returns a problem where the namespace of the Secret does not exist or is going.
+func (o *Observer) namespaceOfSecret(ctx context.Context, name string) (*problem.Problem, error) {
+	namespace, err := Namespace(ctx, o.Reader, name)
+	switch {
+	case err != nil:
+		return nil, err
+	case namespace == nil:
+		return problem.NewWaiting(v1alpha1.ReasonSecretNamespaceMissing, 0,
+			"namespace %q for the Secret does not exist: create it, or set spec.secret.namespace", name), nil
+	case namespace.DeletionTimestamp != nil:
+		return problem.NewWaiting(v1alpha1.ReasonSecretNamespaceMissing, 0,
+			"namespace %q for the Secret is being deleted: wait until it is created again, or set spec.secret.namespace", name), nil
+	}
+	return nil, nil
+}
+
+// bindingNamespaces returns the namespaces that the bindings may be about.
+func (o *Observer) bindingNamespaces(ctx context.Context, identity *v1alpha1.ClientIdentity) ([]access.Namespace, error) {
+	named := sets.New[string]()
+	for i := range identity.Spec.RoleBindings {
+		b := &identity.Spec.RoleBindings[i]
+		if b.NamespaceSelector != nil {
+			return o.allNamespaces(ctx)
+		}
+		named.Insert(b.Namespace)
+	}
+	var namespaces []access.Namespace
+	var errs []error
+	for name := range named {
+		namespace, err := Namespace(ctx, o.Reader, name)
+		if err != nil {
+			errs = append(errs, err)
+		} else if namespace != nil {
+			namespaces = append(namespaces, asNamespace(namespace))
+		}
+	}
+	return namespaces, errors.Join(errs...)
+}
+
+func (o *Observer) allNamespaces(ctx context.Context) ([]access.Namespace, error) {
+	var list metav1.PartialObjectMetadataList
+	list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("NamespaceList"))
+	if err := o.Reader.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("list namespaces: %w", err)
+	}
+	namespaces := make([]access.Namespace, 0, len(list.Items))
+	for i := range list.Items {
+		namespaces = append(namespaces, asNamespace(&list.Items[i]))
+	}
+	return namespaces, nil
+}
+
+func asNamespace(namespace *metav1.PartialObjectMetadata) access.Namespace {
+	return access.Namespace{Name: namespace.Name, Labels: namespace.Labels, Terminating: namespace.DeletionTimestamp != nil}
+}
+
+// Namespace returns the metadata of a namespace from the cache, or nil where there is none.
+func Namespace(ctx context.Context, reader client.Reader, name string) (*metav1.PartialObjectMetadata, error) {
+	namespace := &metav1.PartialObjectMetadata{}
+	namespace.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+	if err := reader.Get(ctx, client.ObjectKey{Name: name}, namespace); err != nil {
+		if apierrors.IsNotFound(err) {
+			return nil, nil
+		}
+		return nil, fmt.Errorf("read namespace %q: %w", name, err)
+	}
+	return namespace, nil
+}

@@ -1,0 +1,117 @@
+// Copyright The Client Identity Operator Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package report
+
+import (
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/certificate"
+)
+
+func TestRevivedUntil(t *testing.T) {
+	const uid = "d01fa743-3673-4dec-b269-05423cdcc6a9"
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	end, revoke := now.Add(time.Hour), now.Add(-time.Minute)
+	old := certificate.CredentialGroup(uid, nil)
+	entry := func(withdrawn bool, notAfter time.Time, groups ...string) v1alpha1.IssuedCertificate {
+		return v1alpha1.IssuedCertificate{Withdrawn: withdrawn, NotAfter: &metav1.Time{Time: notAfter}, Groups: groups}
+	}
+	for name, test := range map[string]struct {
+		bindTo  v1alpha1.BindTo
+		revoke  *time.Time
+		entries []v1alpha1.IssuedCertificate
+		want    time.Time
+	}{
+		"a certificate that was never withdrawn is not revived": {v1alpha1.BindToUsername, nil, []v1alpha1.IssuedCertificate{entry(false, end)}, time.Time{}},
+		"one of the user name has its rights back":              {v1alpha1.BindToUsername, nil, []v1alpha1.IssuedCertificate{entry(false, now), entry(true, end)}, end},
+		"one that has ended has not":                            {v1alpha1.BindToUsername, nil, []v1alpha1.IssuedCertificate{entry(true, now)}, time.Time{}},
+		"one of the same credential group has":                  {v1alpha1.BindToCredential, nil, []v1alpha1.IssuedCertificate{entry(true, end, old)}, end},
+		"one that was revoked has not":                          {v1alpha1.BindToCredential, &revoke, []v1alpha1.IssuedCertificate{entry(true, end, old)}, time.Time{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			spec := &v1alpha1.ClientIdentitySpec{BindTo: test.bindTo}
+			if test.revoke != nil {
+				spec.RevokeIssuedBefore = &metav1.Time{Time: *test.revoke}
+			}
+			got := revivedUntil(spec, uid, &v1alpha1.ClientIdentityStatus{Certificates: test.entries}, now)
+			if !got.Equal(test.want) {
+				t.Errorf("got %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+func TestRevisionsGoOnAfterAWithdrawal(t *testing.T) {
+	status := &v1alpha1.ClientIdentityStatus{Certificates: []v1alpha1.IssuedCertificate{{Revision: 3, Withdrawn: true}, {Revision: 2}}}
+	if got := lastRevision(status); got != 3 {
+		t.Errorf("got %d, want 3", got)
+	}
+}
+
+func TestUnrevokedUntil(t *testing.T) {
+	entry := func(fingerprint string, begin, end time.Duration) v1alpha1.IssuedCertificate {
+		return v1alpha1.IssuedCertificate{Fingerprint: fingerprint, NotBefore: at(begin), NotAfter: at(end)}
+	}
+	newest, old := entry("f1", -5*time.Minute, time.Hour), entry("f0", -65*time.Minute, 30*time.Minute)
+	for name, test := range map[string]struct {
+		bindTo  v1alpha1.BindTo
+		revoke  *metav1.Time
+		entries []v1alpha1.IssuedCertificate
+		want    time.Duration // 0 = there is none
+	}{
+		"an earlier one keeps what the user is granted":    {v1alpha1.BindToUsername, at(0), []v1alpha1.IssuedCertificate{newest, old}, 30 * time.Minute},
+		"the one that ends last":                           {v1alpha1.BindToUsername, at(0), []v1alpha1.IssuedCertificate{newest, old, entry("f", -2*time.Hour, time.Hour)}, time.Hour},
+		"none where nothing is revoked":                    {v1alpha1.BindToUsername, nil, []v1alpha1.IssuedCertificate{newest, old}, 0},
+		"none where bindings name the credential":          {v1alpha1.BindToCredential, at(0), []v1alpha1.IssuedCertificate{newest, old}, 0},
+		"not the published one, which is issued again":     {v1alpha1.BindToUsername, at(time.Minute), []v1alpha1.IssuedCertificate{newest}, 0},
+		"not one that has ended":                           {v1alpha1.BindToUsername, at(0), []v1alpha1.IssuedCertificate{newest, entry("f0", -time.Hour, 0)}, 0},
+		"not one that was issued later, though back-dated": {v1alpha1.BindToUsername, at(0), []v1alpha1.IssuedCertificate{newest, entry("f0", -5*time.Minute, time.Hour)}, 0},
+		"not one of which nobody knows when":               {v1alpha1.BindToUsername, at(0), []v1alpha1.IssuedCertificate{newest, {Fingerprint: "f0", NotAfter: at(time.Hour)}}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			id := identity(func(id *v1alpha1.ClientIdentity) {
+				id.Spec.BindTo, id.Spec.RevokeIssuedBefore = test.bindTo, test.revoke
+			})
+			got := unrevokedUntil(&id.Spec, &v1alpha1.ClientIdentityStatus{Certificate: issued(time.Hour), Certificates: test.entries}, start)
+			if test.want == 0 && !got.IsZero() || test.want != 0 && !got.Equal(start.Add(test.want)) {
+				t.Errorf("got %v, want %s after %v", got, test.want, start)
+			}
+		})
+	}
+}
+
+func TestNextChange(t *testing.T) {
+	none := func(*v1alpha1.ClientIdentity) {}
+	until := func(end time.Duration) func(*v1alpha1.ClientIdentity) {
+		return func(id *v1alpha1.ClientIdentity) { id.Spec.AccessUntil = at(end) }
+	}
+	revoking := func(id *v1alpha1.ClientIdentity) { id.Spec.RevokeIssuedBefore = at(0) }
+	withdrawnOnce := []v1alpha1.IssuedCertificate{{Fingerprint: "f0", Withdrawn: true, NotBefore: at(-time.Hour), NotAfter: at(10 * time.Minute)}}
+	for name, test := range map[string]struct {
+		spec         func(*v1alpha1.ClientIdentity)
+		certificate  *v1alpha1.CertificateStatus
+		certificates []v1alpha1.IssuedCertificate
+		want         time.Duration // 0 = nothing changes
+	}{
+		"nothing where nothing is published":           {none, nil, nil, 0},
+		"a certificate that ends":                      {none, issued(time.Hour), nil, time.Hour},
+		"access that ends before":                      {until(30 * time.Minute), issued(time.Hour), nil, 30 * time.Minute},
+		"access that ends after":                       {until(2 * time.Hour), issued(time.Hour), nil, time.Hour},
+		"nothing once both have ended":                 {until(0), issued(0), nil, 0},
+		"an earlier certificate that has rights again": {none, issued(time.Hour), withdrawnOnce, 10 * time.Minute},
+		"an earlier one that the revocation misses":    {revoking, issued(time.Hour), withdrawnOnce, 10 * time.Minute},
+		"a certificate of which nobody knows its end":  {none, &v1alpha1.CertificateStatus{}, nil, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := NextChange(identity(test.spec), &v1alpha1.ClientIdentityStatus{Certificate: test.certificate, Certificates: test.certificates}, start)
+			if test.want == 0 && !got.IsZero() || test.want != 0 && !got.Equal(start.Add(test.want)) {
+				t.Errorf("got %v, want %s after %v", got, test.want, start)
+			}
+		})
+	}
+}

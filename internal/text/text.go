@@ -1,0 +1,20 @@
+// Copyright The Client Identity Operator Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package text bounds what others wrote before it goes into a status, an event or a message.
+package text
+
+import "strings"
+
+// mark stands at the end of what was cut.
+const mark = " ..."
+
+// Shorten returns valid UTF-8 of at most that many bytes, which must have room for the mark; text that was cut ends in " ...".
+func Shorten(s string, most int) string {
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	if len(s) <= most {
+		return s
+	}
+	// A character that was cut in half goes too: the API server would store another text, and every pass correct it.
+	return strings.ToValidUTF8(s[:most-len(mark)], "") + mark
+}
