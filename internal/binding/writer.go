@@ -18,7 +18,7 @@ import (
 )
 
 // +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=rolebindings;clusterrolebindings,verbs=get;list;watch;create;patch;delete
-// +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=roles;clusterroles,verbs=bind
+// +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=roles;clusterroles,verbs=bind,roleName=client-identity-operator-bind
 // +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=roles,namespace=client-identities,verbs=get;list;watch;create;update;delete
 
 // Writer makes role bindings as they are wanted.

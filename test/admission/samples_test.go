@@ -178,7 +178,7 @@ var _ = Describe("The shipped manifests", func() {
 		byOperator, err := operator.Render(ctx, cp, "config/default")
 		Expect(err).NotTo(HaveOccurred())
 		Expect(byOperator).To(ContainSubstring(empty))
-		byCertManager, err := operator.Render(ctx, cp, "config/certmanager")
+		byCertManager, err := operator.Render(ctx, cp, "config/overlays/cert-manager")
 		Expect(err).NotTo(HaveOccurred())
 		Expect(byCertManager).NotTo(ContainSubstring(empty))
 		Expect(byCertManager).To(And(
