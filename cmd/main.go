@@ -11,9 +11,7 @@ import (
 
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
-	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	"github.com/clientidentity/operator/internal/manager"
 )
@@ -31,7 +29,7 @@ func main() {
 func run() error {
 	options := manager.DefaultOptions()
 	options.BindFlags(flag.CommandLine)
-	logging := zap.Options{}
+	logging := manager.Logging{}
 	logging.BindFlags(flag.CommandLine)
 	showVersion := flag.Bool("version", false, "Print the version and exit.")
 	flag.Usage = usage
@@ -43,9 +41,7 @@ func run() error {
 		fmt.Println(version)
 		return nil
 	}
-	logger := zap.New(zap.UseFlagOptions(&logging))
-	ctrl.SetLogger(logger)
-	klog.SetLogger(logger)
+	logger := logging.Use()
 
 	connection, err := ctrl.GetConfig()
 	if err != nil {
