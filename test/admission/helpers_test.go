@@ -149,6 +149,13 @@ func patch(c client.Client, name string, change func(*v1alpha1.ClientIdentity)) 
 	return c.Patch(ctx, identity, client.MergeFrom(base))
 }
 
+// put changes an identity as it is now by an update.
+func put(c client.Client, name string, changes ...change) error {
+	identity := get(name)
+	all(changes...)(identity)
+	return c.Update(ctx, identity)
+}
+
 // eventuallyReady waits until the identity is ready and returns it.
 func eventuallyReady(name string) *v1alpha1.ClientIdentity {
 	GinkgoHelper()
