@@ -26,6 +26,7 @@ import (
 // +kubebuilder:printcolumn:name="Serial",type=string,JSONPath=`.status.certificate.serialNumber`,priority=1
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,priority=1
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63",message="metadata.name must be at most 63 characters, so that it fits a label"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.spec.revokeIssuedBefore) || !has(self.spec.revokeIssuedBefore) || int(self.spec.revokeIssuedBefore) >= int(oldSelf.spec.revokeIssuedBefore) || (has(oldSelf.status) && has(oldSelf.status.certificate) && has(oldSelf.status.certificate.requestTime) && int(self.spec.revokeIssuedBefore) > int(oldSelf.status.certificate.requestTime))",fieldPath=".spec.revokeIssuedBefore",message="may only grow: older certificates would be valid again"
 // +kubebuilder:metadata:annotations={"helm.sh/resource-policy=keep","argocd.argoproj.io/sync-options=Prune=false,Delete=false","kustomize.toolkit.fluxcd.io/prune=disabled"}
 type ClientIdentity struct {
 	metav1.TypeMeta   `json:",inline"`
@@ -181,15 +182,15 @@ type ClientIdentitySpec struct {
 	AccessUntil *metav1.Time `json:"accessUntil,omitempty"`
 
 	// revokeIssuedBefore revokes the certificates issued before this time, such as 2026-11-22T03:04:00Z. Whole seconds
-	// count. It may only grow and cannot be removed. With bindTo: Credential the certificates issued before lose every right that the bindings
-	// of this identity grant, at once; with bindTo: Username a new certificate is issued, and older ones
-	// keep what the user name is granted until they expire.
+	// count. It is the current time when it is set: one that is more than a minute ahead is refused. It may only grow and cannot be removed,
+	// but for one that is in the future all the same: the current time may follow it. With bindTo: Credential the
+	// certificates issued before lose every right that the bindings of this identity grant, at once; with bindTo:
+	// Username a new certificate is issued, and older ones keep what the user name is granted until they expire.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$`
 	// +kubebuilder:validation:XValidation:rule="self >= timestamp('1970-01-01T00:00:00Z') && self <= timestamp('9999-12-31T23:59:59.999999999Z')",message="must be a time such as 2027-01-01T00:00:00Z, with capital T and Z, in the years 1970 to 9999"
-	// +kubebuilder:validation:XValidation:rule="int(self) >= int(oldSelf)",message="may only grow: older certificates would be valid again"
 	RevokeIssuedBefore *metav1.Time `json:"revokeIssuedBefore,omitempty"`
 }
 

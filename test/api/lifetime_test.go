@@ -199,9 +199,44 @@ func TestRevokeIssuedBefore(t *testing.T) {
 		"unchanged":                 {`revokeIssuedBefore: "2026-11-22T03:04:00Z"`, `{revokeIssuedBefore: "2026-11-22T03:04:00Z", groups: [a]}`, nil},
 		"written otherwise":         {`revokeIssuedBefore: "2026-11-22T03:04:00Z"`, `revokeIssuedBefore: "2026-11-22T04:04:00+01:00"`, nil},
 		"cut to seconds":            {`revokeIssuedBefore: "2026-11-22T03:04:00.9Z"`, `revokeIssuedBefore: "2026-11-22T03:04:00Z"`, nil},
-		"lowered":                   {`revokeIssuedBefore: "2026-11-22T03:04:00Z"`, `revokeIssuedBefore: "2026-11-22T03:03:59Z"`, want{invalid("spec.revokeIssuedBefore", "2026-11-22T03:03:59Z", grow)}},
-		"lowered by another offset": {`revokeIssuedBefore: "2026-11-22T03:04:00Z"`, `revokeIssuedBefore: "2026-11-22T03:04:00+00:01"`, want{invalid("spec.revokeIssuedBefore", "2026-11-22T03:04:00+00:01", grow)}},
+		"lowered":                   {`revokeIssuedBefore: "2026-11-22T03:04:00Z"`, `revokeIssuedBefore: "2026-11-22T03:03:59Z"`, want{broken("spec.revokeIssuedBefore", grow)}},
+		"lowered by another offset": {`revokeIssuedBefore: "2026-11-22T03:04:00Z"`, `revokeIssuedBefore: "2026-11-22T03:04:00+00:01"`, want{broken("spec.revokeIssuedBefore", grow)}},
 		"removed":                   {`revokeIssuedBefore: "2026-11-22T03:04:00Z"`, ``, want{broken("spec.revokeIssuedBefore", removed)}},
 		"withdrawn and removed":     {`revokeIssuedBefore: "2026-11-22T03:04:00Z"`, `state: Withdrawn`, want{broken("spec.revokeIssuedBefore", removed)}},
 	}.check(t)
+}
+
+// Lowering it makes no certificate valid again where the last one was asked for before the new time, too. Without a status
+// nothing is known of certificates, as in a restored backup.
+func TestRevokeIssuedBeforeInTheFutureIsFollowedByOneAfterTheLastCertificate(t *testing.T) {
+	for name, test := range map[string]struct {
+		status object
+		to     string
+		want   want
+	}{
+		"no status":                {nil, "2026-11-22T03:04:01Z", want{broken("spec.revokeIssuedBefore", grow)}},
+		"no certificate":           {object{"boundBindings": 1}, "2026-11-22T03:04:01Z", want{broken("spec.revokeIssuedBefore", grow)}},
+		"after the certificate":    {object{"certificate": object{"requestTime": "2026-11-22T03:04:00Z"}}, "2026-11-22T03:04:01Z", nil},
+		"in the same second":       {object{"certificate": object{"requestTime": "2026-11-22T03:04:00Z"}}, "2026-11-22T03:04:00Z", want{broken("spec.revokeIssuedBefore", grow)}},
+		"before the certificate":   {object{"certificate": object{"requestTime": "2026-11-22T03:04:00Z"}}, "2026-11-22T03:03:59Z", want{broken("spec.revokeIssuedBefore", grow)}},
+		"at no known time of it":   {object{"certificate": object{"notBefore": "2026-11-22T03:04:00Z"}}, "2026-11-22T03:04:01Z", want{broken("spec.revokeIssuedBefore", grow)}},
+		"to nothing, whatever was": {object{"certificate": object{"requestTime": "2026-11-22T03:04:00Z"}}, "", want{broken("spec.revokeIssuedBefore", removed)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			stored(t, "changed", `revokeIssuedBefore: "9999-12-31T23:59:59Z"`)
+			if test.status != nil {
+				o := resourceVersioned(t, identity(t, "changed", ""))
+				o["status"] = test.status
+				if _, err := update("changed", "status", encode(t, o)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			spec := ""
+			if test.to != "" {
+				spec = `revokeIssuedBefore: "` + test.to + `"`
+			}
+			_, err := update("changed", "", encode(t, resourceVersioned(t, identity(t, "changed", spec))))
+			expect(t, refusals(t, err), test.want)
+		})
+	}
 }
