@@ -102,9 +102,29 @@ const (
 	// ReasonBindingForbidden surfaces when the API server does not let the operator make a binding, and on Stalled=True:
 	// a person grants the operator bind on the role, or chooses another one.
 	ReasonBindingForbidden = "BindingForbidden"
+	// ReasonBindingAltered surfaces when admission of the cluster changes the labels that the operator gives a binding: no
+	// watch tells of it then. The binding grants what it should.
+	ReasonBindingAltered = "BindingAltered"
 	// ReasonBindingTerminating surfaces while a binding that is to go, or to be made anew, is held by
 	// somebody's finalizer. Its subjects are emptied, so that it grants nothing.
 	ReasonBindingTerminating = "BindingTerminating"
+)
+
+// The condition RevocationComplete says whether certificates from before spec.revokeIssuedBefore have anything left that this
+// identity granted. It is there while spec.revokeIssuedBefore is set and the identity is active.
+const (
+	ConditionRevocationComplete = "RevocationComplete"
+
+	// ReasonRevoked surfaces on RevocationComplete=True: no older certificate has anything that a role binding of this
+	// identity grants, or none is valid any more.
+	ReasonRevoked = "Revoked"
+	// ReasonBindingNotRevoked surfaces on RevocationComplete=False, and on CertificateIssued, when a role binding of this
+	// identity still names older certificates, and can neither be changed nor deleted. Nothing is published meanwhile, since
+	// their holder might read it.
+	ReasonBindingNotRevoked = "BindingNotRevoked"
+	// ReasonOlderCertificatesValid surfaces on RevocationComplete=False with bindTo: Username: older certificates keep what
+	// the user name is granted until they end.
+	ReasonOlderCertificatesValid = "OlderCertificatesValid"
 )
 
 // Conditions of kstatus (sigs.k8s.io/cli-utils), present only while they are true.

@@ -27,11 +27,24 @@ type ClientIdentityStatus struct {
 	// +optional
 	Certificate *CertificateStatus `json:"certificate,omitempty"`
 
-	// certificates are the published certificate and earlier ones that are still valid, newest first, at most 10.
+	// certificates are the published certificate and earlier ones that are still valid, newest first, at most 20: the newest
+	// ten, and of the others those that are valid longest.
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=10
+	// +kubebuilder:validation:MaxItems=20
 	Certificates []IssuedCertificate `json:"certificates,omitempty"`
+
+	// otherCertificates tells what there was no room for in certificates.
+	// +optional
+	OtherCertificates *OtherCertificates `json:"otherCertificates,omitempty"`
+
+	// completedRevocation is the spec's revokeIssuedBefore for which the condition RevocationComplete became true last: no role
+	// binding of this identity gives anything to a certificate that was issued before.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('0001-01-01T00:00:00Z') && self <= timestamp('9999-12-31T23:59:59.999999999Z')",message="must be a time such as 2027-03-01T00:00:00Z in the years 1 to 9999"
+	CompletedRevocation *metav1.Time `json:"completedRevocation,omitempty"`
 
 	// outstandingUntil is when the last certificate ever issued for this identity ends.
 	// +optional
@@ -132,6 +145,13 @@ type CertificateStatus struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(\\\\.[0-9]+)?(h|m|s))+$') && duration(self) >= duration('1s')",message="must be a duration of a second or more, such as 2160h"
 	RequestedTTL *metav1.Duration `json:"requestedTTL,omitempty"`
 
+	// revokeIssuedBefore is the spec's revokeIssuedBefore that the certificate was asked with: another one makes a new key.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('0001-01-01T00:00:00Z') && self <= timestamp('9999-12-31T23:59:59.999999999Z')",message="must be a time such as 2027-03-01T00:00:00Z in the years 1 to 9999"
+	RevokeIssuedBefore *metav1.Time `json:"revokeIssuedBefore,omitempty"`
+
 	// revision counts the certificates that were published for this identity, from 1.
 	// +optional
 	Revision int64 `json:"revision,omitempty"`
@@ -184,6 +204,34 @@ type IssuedCertificate struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
 	Issuer string `json:"issuer,omitempty"`
+
+	// revokeIssuedBefore is the spec's revokeIssuedBefore that it was asked with: a later one revokes it.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('0001-01-01T00:00:00Z') && self <= timestamp('9999-12-31T23:59:59.999999999Z')",message="must be a time such as 2027-03-01T00:00:00Z in the years 1 to 9999"
+	RevokeIssuedBefore *metav1.Time `json:"revokeIssuedBefore,omitempty"`
+}
+
+// OtherCertificates sums up valid certificates that are not listed one by one.
+type OtherCertificates struct {
+	// notAfter is when the last of them ends.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('0001-01-01T00:00:00Z') && self <= timestamp('9999-12-31T23:59:59.999999999Z')",message="must be a time such as 2027-03-01T00:00:00Z in the years 1 to 9999"
+	NotAfter *metav1.Time `json:"notAfter,omitempty"`
+
+	// groups are the groups that one of them or another carries, at most 64; credential groups of this identity are left out.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=64
+	Groups []string `json:"groups,omitempty"`
+
+	// moreGroups is true where there are groups that the list has no room for.
+	// +optional
+	MoreGroups bool `json:"moreGroups,omitempty"`
 }
 
 // SecretReference refers to the Secret that the credential is published in.

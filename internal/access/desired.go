@@ -40,7 +40,8 @@ func (k Key) String() string {
 	return k.Kind() + ` "` + k.Namespace + "/" + k.Name + `"`
 }
 
-func (k Key) compare(other Key) int {
+// Compare orders keys: cluster-wide ones first, then by namespace and name.
+func (k Key) Compare(other Key) int {
 	return cmp.Or(cmp.Compare(k.Namespace, other.Namespace), cmp.Compare(k.Name, other.Name))
 }
 
@@ -104,7 +105,7 @@ func Desired(id *v1alpha1.ClientIdentity, namespaces []Namespace, protected sets
 			result.add("", b.Name, roleRef, id, subject(id, b.Group, credentialGroup))
 		}
 	}
-	slices.SortFunc(result.Bindings, func(a, b Binding) int { return a.Key().compare(b.Key()) })
+	slices.SortFunc(result.Bindings, func(a, b Binding) int { return a.Key().Compare(b.Key()) })
 	slices.SortFunc(result.Missing, func(a, b Gap) int {
 		return cmp.Or(cmp.Compare(a.Binding, b.Binding), cmp.Compare(a.Namespace, b.Namespace))
 	})

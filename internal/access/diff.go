@@ -111,7 +111,7 @@ func Diff(desired []Binding, observed []Observed) Plan {
 	for _, have := range observed {
 		byKey[have.Key()] = have
 	}
-	desired = slices.SortedFunc(slices.Values(desired), func(a, b Binding) int { return a.Key().compare(b.Key()) })
+	desired = slices.SortedFunc(slices.Values(desired), func(a, b Binding) int { return a.Key().Compare(b.Key()) })
 	wanted := make(map[Key]bool, len(desired))
 	for _, want := range desired {
 		wanted[want.Key()] = true
@@ -127,7 +127,7 @@ func Diff(desired []Binding, observed []Observed) Plan {
 		}
 	}
 	for _, list := range [][]Observed{plan.Empty, plan.Delete, plan.Leaving} {
-		slices.SortFunc(list, func(a, b Observed) int { return a.Key().compare(b.Key()) })
+		slices.SortFunc(list, func(a, b Observed) int { return a.Key().Compare(b.Key()) })
 	}
 	return plan
 }

@@ -5,6 +5,9 @@ package access
 
 import (
 	"slices"
+	"strings"
+
+	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/certificate"
@@ -37,7 +40,7 @@ func BoundGroup(id *v1alpha1.ClientIdentity, published []string) string {
 // isOwnCredentialGroup returns whether a group is one of the identity's own, of any revocation.
 func isOwnCredentialGroup(id *v1alpha1.ClientIdentity) func(string) bool {
 	prefix := certificate.CredentialGroupPrefix(string(id.UID))
-	return func(group string) bool { return len(group) > len(prefix) && group[:len(prefix)] == prefix }
+	return func(group string) bool { return strings.HasPrefix(group, prefix) && group != prefix }
 }
 
 // Revoked says whether a published certificate was issued before the revocation that the spec asks for. Published are the
@@ -50,5 +53,21 @@ func Revoked(id *v1alpha1.ClientIdentity, current *v1alpha1.CertificateStatus, p
 	if group := WantedGroup(id); group != "" {
 		return !slices.Contains(published, group)
 	}
-	return current == nil || current.RequestTime == nil || !current.RequestTime.After(revoke.Time)
+	return current == nil || current.RevokeIssuedBefore == nil || current.RevokeIssuedBefore.Unix() != revoke.Unix()
+}
+
+// GrantsRevoked says whether subjects of a binding of an identity give something to certificates that a revocation is meant
+// for: they name another credential group of it than the wanted one, or the user or a group that those certificates carry, too.
+func GrantsRevoked(id *v1alpha1.ClientIdentity, subjects []rbacv1.Subject) bool {
+	wanted := WantedGroup(id)
+	if wanted == "" || id.Spec.RevokeIssuedBefore == nil {
+		return false
+	}
+	own := isOwnCredentialGroup(id)
+	return slices.ContainsFunc(subjects, func(s rbacv1.Subject) bool {
+		if s.Kind == rbacv1.UserKind {
+			return s.Name == id.Spec.Username
+		}
+		return s.Kind == rbacv1.GroupKind && s.Name != wanted && (own(s.Name) || slices.Contains(id.Spec.Groups, s.Name))
+	})
 }

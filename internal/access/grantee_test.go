@@ -60,6 +60,9 @@ func TestRevoked(t *testing.T) {
 	asked := func(at time.Time) *v1alpha1.CertificateStatus {
 		return &v1alpha1.CertificateStatus{RequestTime: &metav1.Time{Time: at}}
 	}
+	askedWith := func(revocation time.Time) *v1alpha1.CertificateStatus {
+		return &v1alpha1.CertificateStatus{RevokeIssuedBefore: &metav1.Time{Time: revocation}}
+	}
 	for name, test := range map[string]struct {
 		given       *v1alpha1.ClientIdentity
 		certificate *v1alpha1.CertificateStatus
@@ -71,9 +74,9 @@ func TestRevoked(t *testing.T) {
 		"a credential without the group of the revocation": {identity(known, toCredential, revoked(now)), asked(now.Add(time.Hour)), []string{own + "0"}, true},
 		"one whose groups nobody knows":                    {identity(known, toCredential, revoked(now)), asked(now.Add(time.Hour)), nil, true},
 		"not one with it, whatever the clocks said":        {identity(known, toCredential, revoked(now)), asked(now.Add(-time.Hour)), []string{groupAt(now)}, false},
-		"a user's asked for before":                        {identity(known, revoked(now)), asked(now.Add(-time.Second)), nil, true},
-		"a user's of the same second":                      {identity(known, revoked(now)), asked(now), nil, true},
-		"not a user's asked for later":                     {identity(known, revoked(now)), asked(now.Add(time.Second)), nil, false},
+		"a user's asked for with no revocation":            {identity(known, revoked(now)), asked(now.Add(time.Hour)), nil, true},
+		"a user's asked for with another one":              {identity(known, revoked(now)), askedWith(now.Add(-time.Second)), nil, true},
+		"not a user's asked for with that very one":        {identity(known, revoked(now)), askedWith(now), nil, false},
 		"a user's of which nobody knows when":              {identity(known, revoked(now)), &v1alpha1.CertificateStatus{}, nil, true},
 		"a user's of which nobody knows anything":          {identity(known, revoked(now)), nil, nil, true},
 	} {

@@ -22,6 +22,9 @@ func HolderOf(id *v1alpha1.ClientIdentity, status *v1alpha1.ClientIdentityStatus
 	for i := range status.Certificates {
 		h.groups.Insert(status.Certificates[i].Groups...)
 	}
+	if status.OtherCertificates != nil {
+		h.groups.Insert(status.OtherCertificates.Groups...)
+	}
 	return h
 }
 

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -39,6 +40,10 @@ type application struct {
 	stale bool
 	// written and left count the writes that were made, and those that there was no time for.
 	written, left int
+	// settled are the objects that name nobody but whom they should by now, or are gone.
+	settled map[access.Key]bool
+	// altered are the objects whose labels admission changed.
+	altered []access.Key
 }
 
 // timeForWrites bounds the writes of bindings in one pass. A selector may ask for thousands: the rest is written by the
@@ -56,9 +61,20 @@ func (r refusal) String() string {
 	return fmt.Sprintf("%s for %s %q: %v", r.key, r.role.Kind, r.role.Name, r.err)
 }
 
+// carryOut makes the writes of the plan. What a revocation takes away comes first, and of that what lets a holder read the
+// Secret: everything else would be too late for it.
 func (a *application) carryOut(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, timeForWrites)
 	defer cancel()
+	slices.SortStableFunc(a.plan.Update, func(x, y access.Change) int { return cmp.Compare(a.urgency(x.Have), a.urgency(y.Have)) })
+	slices.SortStableFunc(a.plan.Delete, func(x, y access.Observed) int { return cmp.Compare(a.urgency(x), a.urgency(y)) })
+	urgent := slices.IndexFunc(a.plan.Delete, func(o access.Observed) bool { return a.urgency(o) == notUrgent })
+	if urgent < 0 {
+		urgent = len(a.plan.Delete)
+	}
+	for _, have := range a.plan.Delete[:urgent] {
+		_ = a.inTime(ctx) && a.note(have.Key(), have.RoleRef, a.remove(ctx, have))
+	}
 	for _, have := range a.plan.Empty {
 		_ = a.inTime(ctx) && a.note(have.Key(), have.RoleRef, a.empty(ctx, have))
 	}
@@ -78,9 +94,23 @@ func (a *application) carryOut(ctx context.Context) {
 			a.plan.Bound++
 		}
 	}
-	for _, have := range a.plan.Delete {
+	for _, have := range a.plan.Delete[urgent:] {
 		_ = a.inTime(ctx) && a.note(have.Key(), have.RoleRef, a.remove(ctx, have))
 	}
+}
+
+// notUrgent is the urgency of what a revocation does not wait for.
+const notUrgent = 2
+
+// urgency says how early a binding is to be changed or deleted: 0 comes first.
+func (a *application) urgency(have access.Observed) int {
+	switch {
+	case !access.GrantsRevoked(a.identity, have.Subjects):
+		return notUrgent
+	case strings.Contains(have.Name, ":"+readerName+":"):
+		return 0
+	}
+	return 1
 }
 
 // inTime says whether there is time for another write, and counts those that there is none for.
@@ -102,7 +132,7 @@ func (a *application) note(key access.Key, role rbacv1.RoleRef, err error) bool 
 	case errors.Is(err, errTaken):
 	case errors.Is(err, context.DeadlineExceeded) && a.written > 0:
 		a.left++
-	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause), apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):
+	case errors.Is(err, problem.ErrStale), apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause), apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):
 		a.stale = true
 	case mayNotBind(role, err), apierrors.IsInvalid(err):
 		a.refused = append(a.refused, refusal{key, role, err})
@@ -127,15 +157,17 @@ func mayNotBind(role rbacv1.RoleRef, err error) bool {
 var errTaken = errors.New("name is taken")
 
 func (a *application) create(ctx context.Context, want access.Binding) error {
-	err := a.writer.Client.Create(ctx, a.object(want))
+	object := a.object(want)
+	err := a.writer.Client.Create(ctx, object)
 	if err == nil {
+		a.settle(want.Key(), object)
 		log.FromContext(ctx).Info("bound", "binding", want.Key().String(), "role", want.RoleRef.Kind+"/"+want.RoleRef.Name)
 	}
 	if !apierrors.IsAlreadyExists(err) {
 		return err
 	}
 	// The cache holds labelled objects only: see what it is.
-	object := newBinding(want.Key())
+	object = newBinding(want.Key())
 	if err := a.writer.Live.Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
 		return err
 	}
@@ -185,14 +217,55 @@ func (a *application) object(want access.Binding) client.Object {
 // that, as it does once the operator may not bind the role any more, a binding that grants others something goes:
 // a revoked credential or an added subject would keep it.
 func (a *application) update(ctx context.Context, change access.Change) error {
-	_, err := a.patch(ctx, change.Have.Key(), dependent.Labels(a.identity), []rbacv1.Subject{change.Want.Subject})
-	if mayNotBind(change.Want.RoleRef, err) && !slices.Equal(change.Have.Subjects, []rbacv1.Subject{change.Want.Subject}) {
-		return errors.Join(a.remove(ctx, change.Have), err)
+	wanted := []rbacv1.Subject{change.Want.Subject}
+	revoked := access.GrantsRevoked(a.identity, change.Have.Subjects)
+	object, err := a.patch(ctx, change.Have.Key(), dependent.Labels(a.identity), wanted)
+	if revoked && apierrors.IsConflict(err) {
+		// A revocation does not wait for the cache, nor take admission's word for it that somebody changed the binding.
+		if err = a.lookAgain(ctx, change.Have, err); err == nil {
+			object, err = a.patch(ctx, change.Have.Key(), dependent.Labels(a.identity), wanted)
+		}
 	}
 	if err == nil {
+		a.settle(change.Have.Key(), object)
 		log.FromContext(ctx).Info("corrected", "binding", change.Have.Key().String())
+		return nil
+	}
+	if (revoked && answered(err)) || ((mayNotBind(change.Want.RoleRef, err) || apierrors.IsInvalid(err)) && !slices.Equal(change.Have.Subjects, wanted)) {
+		return errors.Join(a.remove(ctx, change.Have), err)
 	}
 	return err
+}
+
+// answered says whether the API server, or its admission, decided against a write, whatever it said.
+func answered(err error) bool {
+	var status apierrors.APIStatus
+	return errors.As(err, &status)
+}
+
+// lookAgain reads a binding live after a conflict. It returns nil where that is another version than the one that was seen, and
+// otherwise what to say of a conflict that is none.
+func (a *application) lookAgain(ctx context.Context, have access.Observed, conflict error) error {
+	object := newBinding(have.Key())
+	if err := a.writer.Live.Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
+		return err
+	}
+	if object.GetResourceVersion() == a.observed[have.Key()].object.GetResourceVersion() {
+		return apierrors.NewForbidden(rbacv1.Resource(have.Key().Kind()), have.Name, conflict)
+	}
+	a.observed[have.Key()] = asObserved(object, a.identity)
+	return nil
+}
+
+// settle remembers that an object names nobody but whom it should, and whether admission left its labels alone.
+func (a *application) settle(key access.Key, object client.Object) {
+	if a.settled == nil {
+		a.settled = map[access.Key]bool{}
+	}
+	a.settled[key] = true
+	if object != nil && !dependent.Labelled(object, a.identity) {
+		a.altered = append(a.altered, key)
+	}
 }
 
 // empty takes the subjects of a binding away, so that it grants nothing.
@@ -201,6 +274,7 @@ func (a *application) empty(ctx context.Context, have access.Observed) error {
 	if client.IgnoreNotFound(err) != nil {
 		return err
 	}
+	a.settle(have.Key(), nil)
 	found := a.observed[have.Key()]
 	found.object, found.ResourceVersion = object, object.GetResourceVersion()
 	a.observed[have.Key()] = found
@@ -229,18 +303,29 @@ func (a *application) patch(ctx context.Context, key access.Key, labels map[stri
 // go first: a binding that is being deleted still grants.
 func (a *application) remove(ctx context.Context, have access.Observed) error {
 	if have.EmptyFirst() {
-		// Emptying takes the right to bind the role; deleting does not.
-		if err := a.empty(ctx, have); err != nil && !apierrors.IsForbidden(err) {
+		// Emptying takes the right to bind the role, and an update that admission lets pass; deleting does not.
+		if err := a.empty(ctx, have); err != nil && !answered(err) {
 			return err
 		}
 	}
 	object := a.observed[have.Key()].object
 	uid, version := object.GetUID(), object.GetResourceVersion()
 	err := a.writer.Client.Delete(ctx, object, client.Preconditions{UID: &uid, ResourceVersion: &version})
+	if apierrors.IsConflict(err) && access.GrantsRevoked(a.identity, have.Subjects) {
+		if err = a.lookAgain(ctx, have, err); err == nil {
+			err = problem.ErrStale
+		}
+	}
+	if client.IgnoreNotFound(err) != nil {
+		return err
+	}
+	if !have.Finalizers {
+		a.settle(have.Key(), nil)
+	}
 	if err == nil {
 		log.FromContext(ctx).Info("unbound", "binding", have.Key().String())
 	}
-	return client.IgnoreNotFound(err)
+	return nil
 }
 
 // outcome returns what was done. ReaderErr is what stands in the way of the Role for the holder.
@@ -249,7 +334,21 @@ func (a *application) outcome(missing []access.Gap, readerErr error) Outcome {
 	if errors.Is(readerErr, problem.ErrStale) {
 		stale, readerErr = true, nil
 	}
-	return Outcome{Bound: int32(a.plan.Bound), Gone: a.plan.Gone(), Stale: stale, Err: cmp.Or(a.inTheWay(missing), readerErr)}
+	return Outcome{
+		Bound: int32(a.plan.Bound), Gone: a.plan.Gone(), Stale: stale, Err: cmp.Or(a.inTheWay(missing), readerErr), Revoked: a.stillRevoked(),
+	}
+}
+
+// stillRevoked returns the bindings that still give something to certificates that a revocation is meant for.
+func (a *application) stillRevoked() []access.Key {
+	var keys []access.Key
+	for key, have := range a.observed {
+		if (have.Owned || have.Orphan) && !a.settled[key] && access.GrantsRevoked(a.identity, have.Subjects) {
+			keys = append(keys, key)
+		}
+	}
+	slices.SortFunc(keys, access.Key.Compare)
+	return keys
 }
 
 // inTheWay returns what stands in the way of the wanted bindings, the most telling first.
@@ -270,6 +369,10 @@ func (a *application) inTheWay(missing []access.Gap) error {
 	case len(a.plan.Waiting) > 0:
 		// One without our labels is watched by nobody.
 		return problem.NewWaiting(v1alpha1.ReasonBindingTerminating, a.writer.SlowLook, "%s", access.Message(a.plan.Waiting))
+	case len(a.altered) > 0:
+		return problem.NewWaiting(v1alpha1.ReasonBindingAltered, a.writer.SlowLook,
+			"admission of the cluster changes the labels of %s: exempt the operator from it, so that a change of these bindings is noticed",
+			access.Message(a.altered))
 	case len(a.plan.Leaving) > 0 || len(a.plan.Empty) > 0:
 		return problem.NewWaiting(v1alpha1.ReasonBindingTerminating, 0, "bindings that are not wanted any more still exist, without subjects, so that they grant nothing: %s",
 			access.Message(slices.Concat(a.plan.Leaving, a.plan.Empty)))

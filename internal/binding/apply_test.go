@@ -16,7 +16,7 @@ import (
 func TestBindingsThatThereIsNoTimeForAreLeftToTheNextPass(t *testing.T) {
 	expired, cancel := context.WithDeadline(t.Context(), time.Time{})
 	defer cancel()
-	run := application{writer: &Writer{}, plan: access.Plan{Create: make([]access.Binding, 3), Delete: make([]access.Observed, 2)}}
+	run := application{writer: &Writer{}, identity: &v1alpha1.ClientIdentity{}, plan: access.Plan{Create: make([]access.Binding, 3), Delete: make([]access.Observed, 2)}}
 	run.carryOut(expired)
 	done := run.outcome(nil, nil)
 	known := problem.As(done.Err)

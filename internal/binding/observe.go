@@ -69,6 +69,18 @@ func (w *Writer) observe(ctx context.Context, identity *v1alpha1.ClientIdentity,
 	return observed, nil
 }
 
+// observeUnlabelled adds what the API server has of an identity that the caches do not: somebody took the labels off, while
+// no operator was there to see it.
+func (w *Writer) observeUnlabelled(ctx context.Context, identity *v1alpha1.ClientIdentity, observed observations) error {
+	return w.eachBinding(ctx, func(object client.Object) {
+		if metav1.IsControlledBy(object, identity) && !dependent.Labelled(object, identity) {
+			found := asObserved(object, identity)
+			found.object, _ = object.DeepCopyObject().(client.Object)
+			observed[found.Key()] = found
+		}
+	})
+}
+
 func asObserved(object client.Object, identity *v1alpha1.ClientIdentity) observation {
 	o := access.Observed{
 		Namespace: object.GetNamespace(), Name: object.GetName(), UID: object.GetUID(), ResourceVersion: object.GetResourceVersion(),

@@ -4,6 +4,7 @@
 package binding
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -113,7 +114,11 @@ func (w *Writer) correctRole(ctx context.Context, identity *v1alpha1.ClientIdent
 	if equality.Semantic.DeepEqual(have.Rules, want.Rules) && dependent.Labelled(have, identity) {
 		return nil
 	}
-	changed := have.DeepCopy()
+	// The cache keeps little of it, and what others wrote stays.
+	changed := &rbacv1.Role{}
+	if err := w.Live.Get(ctx, client.ObjectKeyFromObject(want), changed); err != nil || changed.UID != have.UID {
+		return cmp.Or(client.IgnoreNotFound(err), problem.ErrStale)
+	}
 	changed.Rules = want.Rules
 	if changed.Labels == nil {
 		changed.Labels = map[string]string{}

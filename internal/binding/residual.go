@@ -19,47 +19,55 @@ import (
 const (
 	// maxResidual bounds the bindings named in the status.
 	maxResidual = 20
-	// pageSize is how many objects are read at a time.
-	pageSize = 500
+	// pageSize is how many objects are read at a time: each may have a megabyte and a half, whoever wrote it.
+	pageSize = 50
 )
 
-// ResidualAccess looks up what bindings still grant a holder something, live and page by page: watching all RBAC of a
-// cluster for this would cost far more than it is worth.
-func (w *Writer) ResidualAccess(ctx context.Context, who access.Holder, now time.Time) (*v1alpha1.ResidualAccess, error) {
+// ResidualAccess looks up what bindings of others still grant a holder something, live and page by page: watching all RBAC of a
+// cluster for this would cost far more than it is worth. It says whether a binding of the identity itself is left, too.
+func (w *Writer) ResidualAccess(
+	ctx context.Context, identity *v1alpha1.ClientIdentity, who access.Holder, now time.Time,
+) (residual *v1alpha1.ResidualAccess, ours bool, err error) {
 	found := &v1alpha1.ResidualAccess{ObservedTime: &metav1.Time{Time: now}}
-	note := func(kind string, object metav1.Object, subjects []rbacv1.Subject) {
-		if !who.Among(subjects) {
-			return
+	err = w.eachBinding(ctx, func(object client.Object) {
+		have := asObserved(object, identity)
+		switch {
+		case have.Owned || have.Orphan:
+			ours = true
+		case who.Among(have.Subjects):
+			found.Total++
+			if len(found.Bindings) < maxResidual {
+				key := have.Key()
+				found.Bindings = append(found.Bindings, v1alpha1.BindingReference{Kind: key.Kind(), Namespace: key.Namespace, Name: key.Name})
+			}
 		}
-		found.Total++
-		if len(found.Bindings) < maxResidual {
-			found.Bindings = append(found.Bindings, v1alpha1.BindingReference{Kind: kind, Namespace: object.GetNamespace(), Name: object.GetName()})
-		}
-	}
+	})
+	return found, ours, err
+}
+
+// eachBinding visits all bindings of the cluster, cluster-wide ones first. What is visited is valid during the visit.
+func (w *Writer) eachBinding(ctx context.Context, visit func(client.Object)) error {
 	clusterRoleBindings := &rbacv1.ClusterRoleBindingList{}
 	if err := w.eachPage(ctx, clusterRoleBindings, func() {
 		for i := range clusterRoleBindings.Items {
-			note("ClusterRoleBinding", &clusterRoleBindings.Items[i], clusterRoleBindings.Items[i].Subjects)
+			visit(&clusterRoleBindings.Items[i])
 		}
 	}); err != nil {
-		return nil, err
+		return err
 	}
 	roleBindings := &rbacv1.RoleBindingList{}
-	if err := w.eachPage(ctx, roleBindings, func() {
+	return w.eachPage(ctx, roleBindings, func() {
 		for i := range roleBindings.Items {
-			note("RoleBinding", &roleBindings.Items[i], roleBindings.Items[i].Subjects)
+			visit(&roleBindings.Items[i])
 		}
-	}); err != nil {
-		return nil, err
-	}
-	return found, nil
+	})
 }
 
 // eachPage lists live and calls visit for each page in list.
 func (w *Writer) eachPage(ctx context.Context, list client.ObjectList, visit func()) error {
 	for token := ""; ; {
 		if err := w.Live.List(ctx, list, client.Limit(pageSize), client.Continue(token)); err != nil {
-			return fmt.Errorf("look for role bindings of others (%T): %w", list, err)
+			return fmt.Errorf("look for role bindings (%T): %w", list, err)
 		}
 		visit()
 		if token = list.GetContinue(); token == "" {

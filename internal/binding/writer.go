@@ -29,6 +29,8 @@ type Writer struct {
 	Live client.Reader
 	// SlowLook is how often to look whether something is gone that no watch of ours tells of.
 	SlowLook time.Duration
+
+	start sweep
 }
 
 // Mode says how far a Writer may go.
@@ -47,6 +49,9 @@ type Wanted struct {
 	// Bindings are those that are wanted now, and Missing those that cannot be placed.
 	Bindings []access.Binding
 	Missing  []access.Gap
+	// Thorough asks for a look past the caches for objects of the identity that lost their labels: nothing else finds those.
+	// First asks for those that lost them before this process began to look.
+	Thorough, First bool
 	// Reader is the Role and binding that let the holder read the published Secret; nil where that is not wanted.
 	Reader *Reader
 }
@@ -62,6 +67,10 @@ type Outcome struct {
 	Err error
 	// Stale says that a cache was behind in something.
 	Stale bool
+	// Revoked are the bindings that still give something to certificates that a revocation is meant for, and Unknown says
+	// that nobody knows whether there are any.
+	Revoked []access.Key
+	Unknown bool
 }
 
 // Apply makes the bindings of an identity as they are wanted. What stands in the way of one of them does not hold up the others.
@@ -72,8 +81,14 @@ func (w *Writer) Apply(ctx context.Context, want Wanted, mode Mode) Outcome {
 		wanted = append(wanted[:len(wanted):len(wanted)], want.Reader.binding)
 	}
 	observed, err := w.observe(ctx, want.Identity, wanted)
+	switch {
+	case err == nil && want.Thorough:
+		err = w.observeUnlabelled(ctx, want.Identity, observed)
+	case err == nil && want.First:
+		err = w.observeSwept(ctx, want.Identity, observed)
+	}
 	if err != nil {
-		return Outcome{Err: err}
+		return Outcome{Err: err, Unknown: true}
 	}
 	plan := access.Diff(wanted, observed.all())
 	if mode == Narrowing {

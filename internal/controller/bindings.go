@@ -6,10 +6,12 @@ package controller
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/sets"
 
+	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/access"
 	"github.com/clientidentity/operator/internal/binding"
 	"github.com/clientidentity/operator/internal/look"
@@ -22,6 +24,8 @@ type bindings struct {
 	writer *binding.Writer
 	// protected are the namespaces that no selector selects.
 	protected sets.Set[string]
+	// seen are the identities whose bindings this process has looked at, by UID.
+	seen sync.Map
 }
 
 // bindingsOutcome is what was done about the bindings.
@@ -32,6 +36,9 @@ type bindingsOutcome struct {
 	stale bool
 	// next is when to look again at the latest; zero where a watch tells.
 	next time.Time
+	// rights says that certificates that a revocation is meant for still have rights, or that nobody knows, or is nil. Nothing
+	// is published meanwhile: their holder might read it.
+	rights *problem.Problem
 }
 
 // apply makes the bindings as they are wanted. Where something is in the way of the whole identity, it only takes away: a
@@ -42,15 +49,26 @@ func (b *bindings) apply(ctx context.Context, l look.Look) bindingsOutcome {
 		mode = binding.Narrowing
 	}
 	if err := errors.Join(l.NamespacesErr, l.ReadableErr); err != nil {
-		return b.outcome(l, binding.Outcome{Bound: l.Status.BoundBindings, Err: err}, access.Result{})
+		return b.outcome(l, binding.Outcome{Bound: l.Status.BoundBindings, Err: err, Unknown: true}, access.Result{})
 	}
+	_, seen := b.seen.Load(l.Identity.UID)
 	group := access.BoundGroup(l.Identity, l.PublishedGroups())
 	desired := access.Desired(l.Identity, l.Namespaces, b.protected, group, l.Now)
-	want := binding.Wanted{Identity: l.Identity, Bindings: desired.Bindings, Missing: desired.Missing}
+	want := binding.Wanted{Identity: l.Identity, Bindings: desired.Bindings, Missing: desired.Missing, Thorough: revoking(l), First: !seen}
 	if l.Readable {
 		want.Reader = binding.NewReader(l.Identity, l.Target.Place, access.WantedGroup(l.Identity))
 	}
-	return b.outcome(l, b.writer.Apply(ctx, want, mode), desired)
+	done := b.writer.Apply(ctx, want, mode)
+	if !done.Unknown {
+		b.seen.Store(l.Identity.UID, true)
+	}
+	return b.outcome(l, done, desired)
+}
+
+// revoking says whether a revocation is yet to be called complete.
+func revoking(l look.Look) bool {
+	revoke, completed := l.Identity.Spec.RevokeIssuedBefore, l.Status.CompletedRevocation
+	return revoke != nil && l.Identity.Spec.BindTo == v1alpha1.BindToCredential && (completed == nil || completed.Unix() != revoke.Unix())
 }
 
 func (b *bindings) outcome(l look.Look, done binding.Outcome, desired access.Result) bindingsOutcome {
@@ -59,8 +77,22 @@ func (b *bindings) outcome(l look.Look, done binding.Outcome, desired access.Res
 		// What is in the way of everything is what to tell of, unless taking away failed.
 		err = l.Obstacle
 	}
+	rights := rightsLeft(l, done)
 	return bindingsOutcome{
-		Bindings: report.Bindings{Bound: done.Bound, OutOfTime: desired.OutOfTime, Problem: problem.Of(err)},
-		err:      err, stale: done.Stale && err == nil, next: desired.Next,
+		Bindings: report.Bindings{Bound: done.Bound, OutOfTime: desired.OutOfTime, Problem: problem.Of(err), Rights: rights},
+		err:      err, stale: done.Stale && err == nil, next: desired.Next, rights: rights,
 	}
+}
+
+// rightsLeft returns what keeps a revocation from being complete, or nil.
+func rightsLeft(l look.Look, done binding.Outcome) *problem.Problem {
+	switch {
+	case len(done.Revoked) > 0:
+		return problem.NewWaiting(v1alpha1.ReasonBindingNotRevoked, time.Second,
+			"certificates from before revokeIssuedBefore still have what is granted by %s, which can be neither changed nor deleted yet: "+
+				"delete it, or remove what refuses that; nothing is published until then", access.Message(done.Revoked))
+	case revoking(l) && (done.Unknown || done.Stale):
+		return problem.NewWaiting(v1alpha1.ReasonPending, time.Second, "it is not known yet whether role bindings still name certificates from before revokeIssuedBefore")
+	}
+	return nil
 }

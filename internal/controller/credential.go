@@ -50,12 +50,13 @@ func (c *credential) forget(name string) {
 	c.turns.Forget(name)
 }
 
-// advance brings the credential one step further.
-func (c *credential) advance(ctx context.Context, l look.Look) credentialOutcome {
+// advance brings the credential one step further. Rights are what certificates still have that a revocation is meant for, or nil.
+func (c *credential) advance(ctx context.Context, l look.Look, rights *problem.Problem) credentialOutcome {
 	if err := cmpErr(l.Obstacle, l.PublishedErr, l.Target.Err); err != nil {
 		return c.standing(l, renewal.Plan{}, err)
 	}
 	in := c.input(l)
+	in.Rights = rights
 	plan, err := c.plan(ctx, l, &in)
 	if err == nil {
 		err = c.requests.CloseStrays(ctx, l.Identity)
@@ -194,12 +195,12 @@ func samePlace(a, b *v1alpha1.SecretReference) bool {
 // publish puts a proven credential into the Secret.
 func (c *credential) publish(ctx context.Context, l look.Look, in renewal.Input, open *issuance.Open) credentialOutcome {
 	out := c.outcome(l, renewal.Plan{Schedule: renewal.ScheduleIn(l.Status.Certificate)}, issuance.Outcome{})
-	ref, err := c.secrets.Publish(ctx, c.wanted(l), &secret.Credential{Key: open.Key, Issued: open.Issued, Hash: open.Hash}, l.Published)
+	ref, err := c.secrets.Publish(ctx, c.wanted(l), &secret.Credential{Key: open.Key, Issued: open.Issued, Hash: open.Hash}, &l.Status, l.Published)
 	if err != nil {
 		return out.hindered(err)
 	}
 	c.forget(l.Identity.Name)
-	certificate := &report.Certificate{Issued: open.Issued, RequestTime: open.RequestTime, RequestedTTL: open.TTL, RenewRequest: open.RenewRequest}
+	certificate := &report.Certificate{Issued: open.Issued, RequestTime: open.RequestTime, RequestedTTL: open.TTL, RenewRequest: open.RenewRequest, Revocation: open.Revocation}
 	log.FromContext(ctx).Info("published a certificate", "secret", ref.Namespace+"/"+ref.Name,
 		"serialNumber", open.Issued.SerialNumber(), "notAfter", timing.Stamp(open.Issued.NotAfter()))
 	schedule := c.scheduleAfter(l, in, certificate)

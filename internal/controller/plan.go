@@ -82,6 +82,7 @@ func (c *credential) request(ctx context.Context, l look.Look, plan renewal.Plan
 		Subject:      certificate.SubjectFor(&l.Identity.Spec, l.Identity.UID),
 		SignerName:   l.Identity.Spec.SignerName,
 		TTL:          plan.TTL,
+		Revocation:   timing.Of(l.Identity.Spec.RevokeIssuedBefore),
 		Hash:         l.RequestHash,
 		RenewRequest: renewal.RenewRequestID(l.Identity.Annotations[v1alpha1.RenewRequestedAtAnnotation]),
 	}, key)

@@ -142,7 +142,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	// Bindings first: where a revocation changed their subject, the old credential loses its rights before
 	// the new one is asked for. What stands in the way of a binding never stops a renewal.
 	bindings := r.bindings.apply(ctx, seen)
-	credential := r.credential.advance(ctx, seen)
+	credential := r.credential.advance(ctx, seen, bindings.rights)
 	after := report.Compute(report.Input{
 		Identity: identity, Before: status, Now: now,
 		Stale:    bindings.stale || credential.stale || interrupted(ctx),

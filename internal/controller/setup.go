@@ -60,7 +60,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, con
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("clientidentity").
 		Watches(&v1alpha1.ClientIdentity{}, r.client.Watching(&handler.EnqueueRequestForObject{}), builder.WithPredicates(beyondMessages())).
-		Watches(&v1alpha1.ClientIdentity{}, handler.EnqueueRequestsFromMapFunc(r.sameUsername), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.ClientIdentity{}, r.namesakes()).
 		Watches(&certificatesv1.CertificateSigningRequest{}, toIdentity).
 		Watches(&rbacv1.RoleBinding{}, toIdentity).
 		Watches(&rbacv1.ClusterRoleBinding{}, toIdentity).
@@ -124,9 +124,68 @@ func requestFor(name string) reconcile.Request {
 	return reconcile.Request{NamespacedName: types.NamespacedName{Name: name}}
 }
 
-// sameUsername asks for a pass over the other identities with the same username: they may wait for it.
-func (r *Reconciler) sameUsername(ctx context.Context, object client.Object) []reconcile.Request {
-	return r.requests(ctx, object.GetName(), client.MatchingFields{look.IndexUsername: object.(*v1alpha1.ClientIdentity).Spec.Username})
+// namesakes asks for passes over the identities whose turn it may be, or is no more, where one of the same username comes,
+// goes, or is bound to something else.
+func (r *Reconciler) namesakes() handler.EventHandler {
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			enqueue(queue, r.younger(ctx, e.Object))
+		},
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			before, after := e.ObjectOld.(*v1alpha1.ClientIdentity), e.ObjectNew.(*v1alpha1.ClientIdentity)
+			if before.Spec.BindTo != after.Spec.BindTo {
+				enqueue(queue, r.younger(ctx, e.ObjectNew))
+			}
+		},
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			enqueue(queue, r.freed(ctx, e.Object))
+		},
+	}
+}
+
+func enqueue(queue workqueue.TypedRateLimitingInterface[reconcile.Request], requests []reconcile.Request) {
+	for _, request := range requests {
+		queue.Add(request)
+	}
+}
+
+// younger returns the identities that one of the same username may keep waiting.
+func (r *Reconciler) younger(ctx context.Context, object client.Object) []reconcile.Request {
+	changed := object.(*v1alpha1.ClientIdentity)
+	var requests []reconcile.Request
+	for _, other := range r.identities(ctx, client.MatchingFields{look.IndexUsername: changed.Spec.Username}) {
+		if other.UID != changed.UID && look.Older(changed, &other) {
+			requests = append(requests, requestFor(other.Name))
+		}
+	}
+	return requests
+}
+
+// freed returns the identities that nobody keeps waiting once one of the same username is gone: mostly one. The others see
+// later that they wait for another one: were each to look at once, many of one username would look as often as their square.
+func (r *Reconciler) freed(ctx context.Context, object client.Object) []reconcile.Request {
+	gone := object.(*v1alpha1.ClientIdentity)
+	left := r.identities(ctx, client.MatchingFields{look.IndexUsername: gone.Spec.Username})
+	var oldest, oldestByName *v1alpha1.ClientIdentity
+	for i := range left {
+		if oldest == nil || look.Older(&left[i], oldest) {
+			oldest = &left[i]
+		}
+		if left[i].Spec.BindTo != v1alpha1.BindToCredential && (oldestByName == nil || look.Older(&left[i], oldestByName)) {
+			oldestByName = &left[i]
+		}
+	}
+	var requests []reconcile.Request
+	for i := range left {
+		first := oldest
+		if left[i].Spec.BindTo == v1alpha1.BindToCredential {
+			first = oldestByName // two that are bound to their credentials do not touch each other
+		}
+		if first == nil || first.UID == left[i].UID || look.Older(&left[i], first) {
+			requests = append(requests, requestFor(left[i].Name))
+		}
+	}
+	return requests
 }
 
 // namespacesOf returns the namespaces that an identity depends on.
@@ -169,8 +228,8 @@ func withoutMessages(identity *v1alpha1.ClientIdentity) *v1alpha1.ClientIdentity
 
 // namespaceRequests asks for a pass over the identities that depend on a namespace.
 func (r *Reconciler) namespaceRequests(ctx context.Context, namespace client.Object) []reconcile.Request {
-	return append(r.requests(ctx, "", client.MatchingFields{indexNamespace: namespace.GetName()}),
-		r.requests(ctx, "", client.MatchingFields{indexNamespace: anyNamespace})...)
+	return append(r.requests(ctx, client.MatchingFields{indexNamespace: namespace.GetName()}),
+		r.requests(ctx, client.MatchingFields{indexNamespace: anyNamespace})...)
 }
 
 // namespaceChanged lets through what may change where bindings and Secrets can stand: a namespace that comes,
@@ -190,21 +249,24 @@ func clusterFacts() predicate.Predicate {
 
 // allRequests asks for a pass over every identity.
 func (r *Reconciler) allRequests(ctx context.Context, _ client.Object) []reconcile.Request {
-	return r.requests(ctx, "")
+	return r.requests(ctx)
 }
 
-func (r *Reconciler) requests(ctx context.Context, except string, options ...client.ListOption) []reconcile.Request {
+func (r *Reconciler) requests(ctx context.Context, options ...client.ListOption) []reconcile.Request {
+	var requests []reconcile.Request
+	for _, identity := range r.identities(ctx, options...) {
+		requests = append(requests, requestFor(identity.Name))
+	}
+	return requests
+}
+
+// identities returns identities as the cache holds them: not to be changed.
+func (r *Reconciler) identities(ctx context.Context, options ...client.ListOption) []v1alpha1.ClientIdentity {
 	var list v1alpha1.ClientIdentityList
 	// The cache answers; it has no reason to fail once it is synced.
 	if err := r.client.List(ctx, &list, append(options, client.UnsafeDisableDeepCopy)...); err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "list identities")
 		return nil
 	}
-	var requests []reconcile.Request
-	for i := range list.Items {
-		if list.Items[i].Name != except {
-			requests = append(requests, requestFor(list.Items[i].Name))
-		}
-	}
-	return requests
+	return list.Items
 }

@@ -81,9 +81,18 @@ func (w *withdrawal) lookUpResidual(
 	if identity.DeletionTimestamp != nil || (status.ResidualAccess != nil && identity.Status.ObservedGeneration == identity.Generation) {
 		return nil
 	}
-	var err error
-	out.Residual, err = w.bindings.ResidualAccess(ctx, access.HolderOf(identity, status), now)
-	return err
+	residual, ours, err := w.bindings.ResidualAccess(ctx, identity, access.HolderOf(identity, status), now)
+	if err != nil {
+		return err
+	}
+	if ours {
+		// Its labels are gone, so that no cache holds it: it goes, and the next pass looks again.
+		done := w.bindings.Apply(ctx, binding.Wanted{Identity: identity, Thorough: true}, binding.Exact)
+		out.Done, out.Stale = false, true
+		return done.Err
+	}
+	out.Residual = residual
+	return nil
 }
 
 // cmpErr returns the first of the errors that is not nil.

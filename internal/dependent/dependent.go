@@ -66,7 +66,7 @@ func Index(object metav1.Object) []string {
 	switch {
 	case owner == nil:
 		return []string{orphanOf(object.GetLabels()[v1alpha1.IdentityLabel])}
-	case isIdentity(owner):
+	case IsIdentity(owner):
 		return []string{string(owner.UID)}
 	}
 	return nil
@@ -80,12 +80,13 @@ func Identities(object metav1.Object) []string {
 	if label != "" {
 		names = append(names, label)
 	}
-	if owner := metav1.GetControllerOf(object); owner != nil && isIdentity(owner) && owner.Name != label {
+	if owner := metav1.GetControllerOf(object); owner != nil && IsIdentity(owner) && owner.Name != label {
 		names = append(names, owner.Name)
 	}
 	return names
 }
 
-func isIdentity(owner *metav1.OwnerReference) bool {
+// IsIdentity says whether an owner is a ClientIdentity.
+func IsIdentity(owner *metav1.OwnerReference) bool {
 	return owner.Kind == "ClientIdentity" && owner.APIVersion == v1alpha1.GroupVersion.String()
 }

@@ -52,6 +52,8 @@ type Order struct {
 	SignerName string
 	// TTL is the lifetime that is asked for.
 	TTL time.Duration
+	// Revocation is the revokeIssuedBefore that it is asked with; nil = none.
+	Revocation *time.Time
 	// Hash identifies what is asked for.
 	Hash string
 	// RenewRequest identifies the renew request that this answers; empty where it answers none.

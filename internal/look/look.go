@@ -124,23 +124,27 @@ func (o *Observer) usernameFree(ctx context.Context, identity *v1alpha1.ClientId
 	for i := range same.Items {
 		other := &same.Items[i]
 		harmless := other.Spec.BindTo == v1alpha1.BindToCredential && identity.Spec.BindTo == v1alpha1.BindToCredential
-		if other.UID == identity.UID || harmless || !older(other, identity) {
+		if other.UID == identity.UID || harmless || !Older(other, identity) {
 			continue
 		}
-		if oldest == nil || older(other, oldest) {
+		if oldest == nil || Older(other, oldest) {
 			oldest = other
 		}
 	}
 	if oldest == nil {
 		return nil
 	}
-	return problem.NewWaiting(v1alpha1.ReasonUsernameInUse, 0,
+	return problem.NewWaiting(v1alpha1.ReasonUsernameInUse, usernameLook,
 		"ClientIdentity %q, which is older, has the username %q: delete one of them, or set bindTo: Credential on both",
 		oldest.Name, identity.Spec.Username)
 }
 
-// older says whether a was created before b; of two created in the same second, the one whose name sorts first.
-func older(a, b *v1alpha1.ClientIdentity) bool {
+// usernameLook is when to look again who has a username: whoever is free is told at once, and the others need to know only
+// whom they wait for.
+const usernameLook = 10 * time.Minute
+
+// Older says whether a was created before b; of two created in the same second, the one whose name sorts first.
+func Older(a, b *v1alpha1.ClientIdentity) bool {
 	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
 		return a.CreationTimestamp.Before(&b.CreationTimestamp)
 	}

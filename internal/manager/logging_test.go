@@ -155,9 +155,9 @@ var dumped = regexp.MustCompile(`[0-9a-f]{8}  ((?:[0-9a-f]{2} {1,2})+) *\|`)
 func leaked(log string) string {
 	var dump []byte
 	for _, line := range dumped.FindAllStringSubmatch(log, -1) {
-		bytes, err := hex.DecodeString(strings.ReplaceAll(line[1], " ", ""))
+		decoded, err := hex.DecodeString(strings.ReplaceAll(line[1], " ", ""))
 		if err == nil {
-			dump = append(dump, bytes...)
+			dump = append(dump, decoded...)
 		}
 	}
 	for _, secret := range []string{key, token} {

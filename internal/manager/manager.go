@@ -173,8 +173,8 @@ func cacheOptions(options Options) cache.Options {
 			&rbacv1.RoleBinding{}:                       {Label: ours, Transform: slimDependent},
 			&rbacv1.ClusterRoleBinding{}:                {Label: ours, Transform: slimDependent},
 			&corev1.Namespace{}:                         {Transform: slimNamespace},
-			&rbacv1.Role{}:                              {Label: ours, Namespaces: secretNamespaces},
-			&corev1.Secret{}:                            {Label: ours, Namespaces: secretNamespaces},
+			&rbacv1.Role{}:                              {Label: ours, Namespaces: secretNamespaces, Transform: slimDependent},
+			&corev1.Secret{}:                            {Label: ours, Namespaces: secretNamespaces, Transform: slimDependent},
 			&corev1.ConfigMap{}: {Namespaces: map[string]cache.Config{
 				cluster.ClusterInfo.Namespace: named(cluster.ClusterInfo.Name),
 				cluster.RootCA.Namespace:      named(cluster.RootCA.Name),

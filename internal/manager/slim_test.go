@@ -43,9 +43,16 @@ func TestTheCacheKeepsLittleOfPlantedObjects(t *testing.T) {
 	for range 1000 {
 		subjects = append(subjects, rbacv1.Subject{Kind: "User", Name: strings.Repeat("s", 10_000)})
 	}
+	rules := []rbacv1.PolicyRule{{ResourceNames: make([]string, 1000)}}
+	for i := range 1000 {
+		rules[0].ResourceNames[i] = strings.Repeat("n", 1000)
+		rules = append(rules, rbacv1.PolicyRule{Verbs: []string{strings.Repeat("v", 1000)}})
+	}
 	for name, object := range map[string]any{
-		"a RoleBinding":        &rbacv1.RoleBinding{ObjectMeta: flooded(), Subjects: subjects, RoleRef: rbacv1.RoleRef{Name: strings.Repeat("r", 100_000)}},
-		"a ClusterRoleBinding": &rbacv1.ClusterRoleBinding{ObjectMeta: flooded(), Subjects: subjects},
+		"a RoleBinding":            &rbacv1.RoleBinding{ObjectMeta: flooded(), Subjects: subjects, RoleRef: rbacv1.RoleRef{Name: strings.Repeat("r", 100_000)}},
+		"a ClusterRoleBinding":     &rbacv1.ClusterRoleBinding{ObjectMeta: flooded(), Subjects: subjects},
+		"a Role":                   &rbacv1.Role{ObjectMeta: flooded(), Rules: rules},
+		"the metadata of a Secret": &metav1.PartialObjectMetadata{ObjectMeta: flooded()},
 		"a request": &certificatesv1.CertificateSigningRequest{ObjectMeta: flooded(), Spec: certificatesv1.CertificateSigningRequestSpec{
 			Extra: map[string]certificatesv1.ExtraValue{"x": {strings.Repeat("e", 100_000)}}, Groups: []string{strings.Repeat("g", 100_000)},
 		}, Status: certificatesv1.CertificateSigningRequestStatus{
@@ -95,14 +102,20 @@ func TestTheCacheKeepsAllThatMattersOfOurOwn(t *testing.T) {
 			Conditions:  []certificatesv1.CertificateSigningRequestCondition{{Type: certificatesv1.CertificateApproved, Status: "True", Reason: "r", Message: "m"}},
 		},
 	}
-	for _, object := range []any{binding.DeepCopy(), csr.DeepCopy()} {
+	role := &rbacv1.Role{ObjectMeta: meta, Rules: []rbacv1.PolicyRule{{
+		APIGroups: []string{""}, Resources: []string{"secrets"}, ResourceNames: []string{"alice-kubeconfig"}, Verbs: []string{"get"},
+	}}}
+	for _, object := range []any{binding.DeepCopy(), csr.DeepCopy(), role.DeepCopy()} {
 		kept, err := slimDependent(object)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var want any = binding
-		if _, ok := kept.(*certificatesv1.CertificateSigningRequest); ok {
+		switch kept.(type) {
+		case *certificatesv1.CertificateSigningRequest:
 			want = csr
+		case *rbacv1.Role:
+			want = role
 		}
 		if !reflect.DeepEqual(kept, want) {
 			t.Errorf("got  %#v\nwant %#v", kept, want)

@@ -7,6 +7,7 @@ package manifests
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -144,7 +145,7 @@ func decode(t *testing.T, name string, each func(document []byte)) {
 	documents := yaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(read(t, filepath.Join(root, "config", "rbac", name)))))
 	for {
 		document, err := documents.Read()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return
 		}
 		if err != nil {

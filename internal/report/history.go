@@ -4,7 +4,9 @@
 package report
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -46,22 +48,22 @@ func revivedUntil(spec *v1alpha1.ClientIdentitySpec, uid types.UID, status *v1al
 	return until
 }
 
-// unrevokedUntil returns until when a certificate of an identity is valid that was issued before revokeIssuedBefore but
-// is not reached by it, since the bindings name the user; the zero time where there is none.
+// unrevokedUntil returns until when a certificate of an identity is valid that a revocation is meant for but does not reach,
+// since the bindings name the user; the zero time where there is none. Meant is what was asked for without that revocation.
 func unrevokedUntil(spec *v1alpha1.ClientIdentitySpec, status *v1alpha1.ClientIdentityStatus, now time.Time) time.Time {
 	var until time.Time
-	if spec.RevokeIssuedBefore == nil || spec.BindTo == v1alpha1.BindToCredential || status.Certificate == nil {
+	if spec.RevokeIssuedBefore == nil || spec.BindTo == v1alpha1.BindToCredential {
 		return until
 	}
 	for i := range status.Certificates {
 		c := &status.Certificates[i]
-		if c.Fingerprint == status.Certificate.Fingerprint || c.NotBefore == nil || c.NotAfter == nil {
-			continue
+		meant := c.RevokeIssuedBefore == nil || c.RevokeIssuedBefore.Unix() != spec.RevokeIssuedBefore.Unix()
+		if end := timing.Value(c.NotAfter); meant && end.After(now) && end.After(until) {
+			until = end
 		}
-		meant := c.NotBefore.Add(renewal.Backdating).Before(spec.RevokeIssuedBefore.Time)
-		if meant && c.NotAfter.After(now) && c.NotAfter.After(until) {
-			until = c.NotAfter.Time
-		}
+	}
+	if others := status.OtherCertificates; others != nil && timing.Value(others.NotAfter).After(now) && timing.Value(others.NotAfter).After(until) {
+		until = others.NotAfter.Time // which of them are meant is not known
 	}
 	return until
 }
@@ -76,4 +78,58 @@ func NextChange(identity *v1alpha1.ClientIdentity, status *v1alpha1.ClientIdenti
 		times = append(times, c.NotAfter.Time)
 	}
 	return timing.Earliest(now, times...)
+}
+
+const (
+	// maxCertificates bounds status.certificates.
+	maxCertificates = 20
+	// newestCertificates are kept whatever they may do: how often certificates are issued is counted with them.
+	newestCertificates = renewal.LimitCertificates
+	// maxOtherGroups bounds the groups of those that there is no room for.
+	maxOtherGroups = 64
+)
+
+// remember puts a certificate that was published into the list of valid ones, and sums up those that it has no room for: what
+// they may do matters until they end.
+func remember(status *v1alpha1.ClientIdentityStatus, published v1alpha1.IssuedCertificate, now time.Time) {
+	earlier := slices.DeleteFunc(slices.Clone(status.Certificates), func(c v1alpha1.IssuedCertificate) bool {
+		return c.NotAfter == nil || !now.Before(c.NotAfter.Time)
+	})
+	all := append([]v1alpha1.IssuedCertificate{published}, earlier...)
+	newest := all[:min(len(all), newestCertificates)]
+	older := slices.Clone(all[len(newest):])
+	slices.SortStableFunc(older, func(a, b v1alpha1.IssuedCertificate) int { return b.NotAfter.Compare(a.NotAfter.Time) })
+	kept := older[:min(len(older), maxCertificates-len(newest))]
+	others := status.OtherCertificates
+	if others != nil && !now.Before(timing.Value(others.NotAfter)) {
+		others = nil
+	}
+	for _, c := range older[len(kept):] {
+		others = sumUp(others, c)
+	}
+	status.OtherCertificates = others
+	slices.SortStableFunc(kept, func(a, b v1alpha1.IssuedCertificate) int { return cmp.Compare(b.Revision, a.Revision) })
+	status.Certificates = slices.Concat(newest, kept)
+}
+
+// sumUp adds a certificate to the sum of those that are not listed.
+func sumUp(sum *v1alpha1.OtherCertificates, c v1alpha1.IssuedCertificate) *v1alpha1.OtherCertificates {
+	after := sum.DeepCopy()
+	if after == nil {
+		after = &v1alpha1.OtherCertificates{}
+	}
+	if after.NotAfter == nil || after.NotAfter.Before(c.NotAfter) {
+		after.NotAfter = c.NotAfter.DeepCopy()
+	}
+	for _, group := range c.Groups {
+		switch {
+		case strings.HasPrefix(group, v1alpha1.CredentialGroupPrefix) || slices.Contains(after.Groups, group):
+		case len(after.Groups) == maxOtherGroups:
+			after.MoreGroups = true
+		default:
+			after.Groups = append(after.Groups, group)
+		}
+	}
+	slices.Sort(after.Groups)
+	return after
 }

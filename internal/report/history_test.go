@@ -54,30 +54,36 @@ func TestRevisionsGoOnAfterAWithdrawal(t *testing.T) {
 }
 
 func TestUnrevokedUntil(t *testing.T) {
-	entry := func(fingerprint string, begin, end time.Duration) v1alpha1.IssuedCertificate {
-		return v1alpha1.IssuedCertificate{Fingerprint: fingerprint, NotBefore: at(begin), NotAfter: at(end)}
+	entry := func(end time.Duration, with *metav1.Time) v1alpha1.IssuedCertificate {
+		return v1alpha1.IssuedCertificate{NotAfter: at(end), RevokeIssuedBefore: with}
 	}
-	newest, old := entry("f1", -5*time.Minute, time.Hour), entry("f0", -65*time.Minute, 30*time.Minute)
+	newest, old := entry(time.Hour, at(0)), entry(30*time.Minute, nil)
+	list := func(entries ...v1alpha1.IssuedCertificate) []v1alpha1.IssuedCertificate { return entries }
 	for name, test := range map[string]struct {
 		bindTo  v1alpha1.BindTo
 		revoke  *metav1.Time
 		entries []v1alpha1.IssuedCertificate
 		want    time.Duration // 0 = there is none
 	}{
-		"an earlier one keeps what the user is granted":    {v1alpha1.BindToUsername, at(0), []v1alpha1.IssuedCertificate{newest, old}, 30 * time.Minute},
-		"the one that ends last":                           {v1alpha1.BindToUsername, at(0), []v1alpha1.IssuedCertificate{newest, old, entry("f", -2*time.Hour, time.Hour)}, time.Hour},
-		"none where nothing is revoked":                    {v1alpha1.BindToUsername, nil, []v1alpha1.IssuedCertificate{newest, old}, 0},
-		"none where bindings name the credential":          {v1alpha1.BindToCredential, at(0), []v1alpha1.IssuedCertificate{newest, old}, 0},
-		"not the published one, which is issued again":     {v1alpha1.BindToUsername, at(time.Minute), []v1alpha1.IssuedCertificate{newest}, 0},
-		"not one that has ended":                           {v1alpha1.BindToUsername, at(0), []v1alpha1.IssuedCertificate{newest, entry("f0", -time.Hour, 0)}, 0},
-		"not one that was issued later, though back-dated": {v1alpha1.BindToUsername, at(0), []v1alpha1.IssuedCertificate{newest, entry("f0", -5*time.Minute, time.Hour)}, 0},
-		"not one of which nobody knows when":               {v1alpha1.BindToUsername, at(0), []v1alpha1.IssuedCertificate{newest, {Fingerprint: "f0", NotAfter: at(time.Hour)}}, 0},
+		"an earlier one keeps what the user is granted":           {v1alpha1.BindToUsername, at(0), list(newest, old), 30 * time.Minute},
+		"the one that ends last":                                  {v1alpha1.BindToUsername, at(0), list(newest, old, entry(2*time.Hour, at(-time.Hour))), 2 * time.Hour},
+		"none where nothing is revoked":                           {v1alpha1.BindToUsername, nil, list(newest, old), 0},
+		"none where bindings name the credential":                 {v1alpha1.BindToCredential, at(0), list(newest, old), 0},
+		"the published one, until it is issued again":             {v1alpha1.BindToUsername, at(time.Minute), list(newest), time.Hour},
+		"not one that has ended":                                  {v1alpha1.BindToUsername, at(0), list(newest, entry(0, nil)), 0},
+		"not one that was asked for with the revocation":          {v1alpha1.BindToUsername, at(0), list(newest, entry(2*time.Hour, at(0))), 0},
+		"one with a revocation of the future, which was followed": {v1alpha1.BindToUsername, at(0), list(entry(2*time.Hour, at(time.Minute))), 2 * time.Hour},
+		"any of those that are not listed one by one":             {v1alpha1.BindToUsername, at(0), list(newest), -1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			id := identity(func(id *v1alpha1.ClientIdentity) {
 				id.Spec.BindTo, id.Spec.RevokeIssuedBefore = test.bindTo, test.revoke
 			})
-			got := unrevokedUntil(&id.Spec, &v1alpha1.ClientIdentityStatus{Certificate: issued(time.Hour), Certificates: test.entries}, start)
+			status := &v1alpha1.ClientIdentityStatus{Certificates: test.entries}
+			if test.want < 0 {
+				test.want, status.OtherCertificates = 3*time.Hour, &v1alpha1.OtherCertificates{NotAfter: at(3 * time.Hour)}
+			}
+			got := unrevokedUntil(&id.Spec, status, start)
 			if test.want == 0 && !got.IsZero() || test.want != 0 && !got.Equal(start.Add(test.want)) {
 				t.Errorf("got %v, want %s after %v", got, test.want, start)
 			}

@@ -18,9 +18,6 @@ import (
 	"github.com/clientidentity/operator/internal/renewal"
 )
 
-// maxCertificates bounds status.certificates.
-const maxCertificates = 10
-
 // Input is all that the status of an identity that has access is computed from.
 type Input struct {
 	// Identity is as it was read, and Before what is known of it: mostly its status.
@@ -42,6 +39,8 @@ type Bindings struct {
 	OutOfTime []string
 	// Problem is what stands in the way, or nil.
 	Problem *problem.Problem
+	// Rights is what certificates still have that a revocation is meant for, or nil.
+	Rights *problem.Problem
 }
 
 // Credential is what there is to say of the credential.
@@ -75,6 +74,8 @@ type Certificate struct {
 	RequestedTTL time.Duration
 	// RenewRequest is the RenewRequestID that it answers.
 	RenewRequest string
+	// Revocation is the revokeIssuedBefore that it was asked with; nil = none.
+	Revocation *time.Time
 }
 
 // Compute returns the status of an identity that has access. The one before is not changed.
@@ -92,6 +93,7 @@ func Compute(in Input) v1alpha1.ClientIdentityStatus {
 	status.ObservedGeneration = in.Identity.Generation
 	status.ResidualAccess = nil
 	setConditions(&status, in)
+	setRevocation(&status, in)
 	return status
 }
 
@@ -132,15 +134,15 @@ func describe(status *v1alpha1.ClientIdentityStatus, published *Certificate, now
 		RequestedTTL:   &metav1.Duration{Duration: published.RequestedTTL},
 		Revision:       revision,
 	}
+	if published.Revocation != nil {
+		status.Certificate.RevokeIssuedBefore = &metav1.Time{Time: published.Revocation.Truncate(time.Second)}
+	}
 	entry := v1alpha1.IssuedCertificate{
 		Revision: revision, Fingerprint: issued.Fingerprint(), SerialNumber: issued.SerialNumber(), Groups: issued.Subject().Groups, Issuer: issued.Issuer(),
 		NotBefore: &metav1.Time{Time: issued.NotBefore()}, NotAfter: &metav1.Time{Time: issued.NotAfter()},
+		RevokeIssuedBefore: status.Certificate.RevokeIssuedBefore,
 	}
-	earlier := slices.DeleteFunc(status.Certificates, func(c v1alpha1.IssuedCertificate) bool {
-		return c.NotAfter == nil || !now.Before(c.NotAfter.Time)
-	})
-	status.Certificates = append([]v1alpha1.IssuedCertificate{entry}, earlier...)
-	status.Certificates = status.Certificates[:min(len(status.Certificates), maxCertificates)]
+	remember(status, entry, now)
 	if status.OutstandingUntil == nil || status.OutstandingUntil.Time.Before(issued.NotAfter()) {
 		status.OutstandingUntil = &metav1.Time{Time: issued.NotAfter()}
 	}

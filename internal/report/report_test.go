@@ -113,10 +113,10 @@ func TestAPublishedCertificateIsDescribed(t *testing.T) {
 		t.Errorf("outstanding until %s, handled %q", got.OutstandingUntil, got.LastHandledRenewRequest)
 	}
 	in.Before.OutstandingUntil = at(24 * time.Hour)
-	for range 12 {
+	for range 30 {
 		in.Before.Certificates = append(in.Before.Certificates, standing().Certificates...)
 	}
-	if got := Compute(in); !got.OutstandingUntil.Equal(at(24*time.Hour)) || len(got.Certificates) != 10 {
+	if got := Compute(in); !got.OutstandingUntil.Equal(at(24*time.Hour)) || len(got.Certificates) != 20 || !got.OtherCertificates.NotAfter.Equal(standing().Certificates[0].NotAfter) {
 		t.Errorf("outstanding until %s, of %d certificates", got.OutstandingUntil, len(got.Certificates))
 	}
 }

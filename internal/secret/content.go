@@ -4,6 +4,9 @@
 package secret
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -37,7 +40,7 @@ func (w Wanted) metadata() *corev1.Secret {
 	for k, v := range spec.Annotations {
 		secret.Annotations[k] = string(v)
 	}
-	secret.Annotations[v1alpha1.KubeconfigHashAnnotation] = w.Parameters.Hash() + ":" + spec.KubeconfigKey
+	secret.Annotations[v1alpha1.KubeconfigHashAnnotation] = w.Parameters.Hash() + ":" + spec.KubeconfigKey + templateHash(spec)
 	secret.Annotations[v1alpha1.ManagedMetadataAnnotation] = managedNames(spec)
 	return secret
 }
@@ -61,6 +64,26 @@ func (w Wanted) with(c *Credential) (*corev1.Secret, error) {
 		v1alpha1.CAKey:                       w.Parameters.CertificateAuthorityData,
 	}
 	return secret, nil
+}
+
+// templateHash tells which labels and annotations the spec asks for: the cache keeps none of them.
+func templateHash(spec *v1alpha1.SecretTemplate) string {
+	if len(spec.Labels)+len(spec.Annotations) == 0 {
+		return ""
+	}
+	data, _ := json.Marshal([]any{spec.Labels, spec.Annotations}) // maps of strings always marshal, and in order
+	sum := sha256.Sum256(data)
+	return ":" + hex.EncodeToString(sum[:8])
+}
+
+// drifted says whether what we set on a published Secret is not as it should be. Of one from the cache, which is the version
+// that was checked last, only what is wanted by now can differ.
+func (p Published) drifted(want *corev1.Secret, identity *v1alpha1.ClientIdentity) bool {
+	if !p.Cached() {
+		return metadataDrifted(p.Meta, want, identity)
+	}
+	return !dependent.Labelled(p.Meta, identity) || !metav1.IsControlledBy(p.Meta, identity) ||
+		p.Meta.GetAnnotations()[v1alpha1.KubeconfigHashAnnotation] != want.Annotations[v1alpha1.KubeconfigHashAnnotation]
 }
 
 // metadataDrifted says whether what we set on a Secret is not as it should be. What others set is theirs.

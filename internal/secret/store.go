@@ -102,6 +102,7 @@ func (s *Store) Read(ctx context.Context, status *v1alpha1.ClientIdentityStatus)
 		return Published{}, fmt.Errorf("read the metadata of Secret %s/%s: %w", ref.Namespace, ref.Name, err)
 	}
 	if err == nil && cached.UID == ref.UID && cached.ResourceVersion == ref.ResourceVersion {
+		Slim(cached) // as it mostly is already
 		return Published{Meta: cached}, nil
 	}
 	return s.ReadLive(ctx, status)

@@ -25,10 +25,18 @@ const finishTimeout = 10 * time.Second
 
 // Publish puts a credential where it is wanted, in one write, and returns the reference to remember. What is published
 // elsewhere stays: see RemoveOthers.
-func (s *Store) Publish(ctx context.Context, want Wanted, c *Credential, seen Published) (*v1alpha1.SecretReference, error) {
+func (s *Store) Publish(
+	ctx context.Context, want Wanted, c *Credential, status *v1alpha1.ClientIdentityStatus, seen Published,
+) (*v1alpha1.SecretReference, error) {
 	secret, err := want.with(c)
 	if err != nil {
 		return nil, err
+	}
+	if seen.Cached() && dropped(seen.Meta) {
+		// What others wrote into its metadata is kept, and the cache does not.
+		if seen, err = s.Confirm(ctx, status, seen); err != nil {
+			return nil, err
+		}
 	}
 	// Not cut off halfway, by an operator that is being stopped or by a pass whose time is up.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
@@ -41,7 +49,7 @@ func (s *Store) Publish(ctx context.Context, want Wanted, c *Credential, seen Pu
 func (s *Store) Refresh(
 	ctx context.Context, want Wanted, status *v1alpha1.ClientIdentityStatus, seen Published, namespace *problem.Problem,
 ) (*v1alpha1.SecretReference, error) {
-	right := seen.At(want.Place) && !metadataDrifted(seen.Meta, want.metadata(), want.Identity)
+	right := seen.At(want.Place) && !seen.drifted(want.metadata(), want.Identity)
 	if right && seen.Cached() {
 		return status.SecretRef, nil
 	}
@@ -186,6 +194,6 @@ func (s *Store) refused(want *corev1.Secret, err error) error {
 func metadataOf(secret *corev1.Secret) *metav1.PartialObjectMetadata {
 	meta := NewMetadata()
 	secret.ObjectMeta.DeepCopyInto(&meta.ObjectMeta)
-	meta.ManagedFields = nil
+	Slim(meta)
 	return meta
 }

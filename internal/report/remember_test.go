@@ -1,0 +1,54 @@
+// Copyright The Client Identity Operator Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package report
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/clientidentity/operator/api/v1alpha1"
+)
+
+// entry is a certificate with a group of its own.
+func entry(revision int64, until time.Duration, group string) v1alpha1.IssuedCertificate {
+	return v1alpha1.IssuedCertificate{
+		Revision: revision, Fingerprint: fmt.Sprint(revision), NotBefore: at(0), NotAfter: at(until), Groups: []string{group, v1alpha1.CredentialGroupPrefix + "x:0"},
+	}
+}
+
+func TestWhatCertificatesMayDoIsRememberedUntilTheyEnd(t *testing.T) {
+	status := &v1alpha1.ClientIdentityStatus{}
+	remember(status, entry(1, 90*24*time.Hour, "admins"), start)
+	for n := range int64(40) {
+		remember(status, entry(n+2, time.Duration(n+1)*time.Hour, fmt.Sprint("group-", n)), start)
+	}
+	revisions := []int64{}
+	for _, c := range status.Certificates {
+		revisions = append(revisions, c.Revision)
+	}
+	want := []int64{41, 40, 39, 38, 37, 36, 35, 34, 33, 32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 1}
+	if !slices.Equal(revisions, want) {
+		t.Errorf("kept are %v, want the newest ten and those that are valid longest: %v", revisions, want)
+	}
+	others := status.OtherCertificates
+	if others == nil || !others.NotAfter.Equal(at(21*time.Hour)) || len(others.Groups) != 21 || others.MoreGroups || !slices.Contains(others.Groups, "group-0") {
+		t.Errorf("the others are %+v", others)
+	}
+	remember(status, entry(50, time.Hour, "g"), start.Add(22*time.Hour))
+	if status.OtherCertificates != nil && status.OtherCertificates.NotAfter.Time.Before(start.Add(22*time.Hour)) {
+		t.Errorf("what has ended is still told: %+v", status.OtherCertificates)
+	}
+}
+
+func TestMoreGroupsThanThereIsRoomForAreSaidToBe(t *testing.T) {
+	var sum *v1alpha1.OtherCertificates
+	for n := range int64(100) {
+		sum = sumUp(sum, entry(n, time.Hour, fmt.Sprint("group-", n)))
+	}
+	if len(sum.Groups) != maxOtherGroups || !sum.MoreGroups {
+		t.Errorf("%d groups, more: %t", len(sum.Groups), sum.MoreGroups)
+	}
+}
