@@ -122,7 +122,7 @@ bench: control-plane ## Measure the operator as a ratio to a bare client doing t
 	go run ./test/bench $(BENCH_ARGS)
 
 .PHONY: soak
-soak: control-plane build ## Break things at random for ten minutes and check every credential (SOAK_ARGS='-seed 1 -duration 1m').
+soak: control-plane build ## Break things at random for ten minutes and check every credential (SOAK_ARGS='-seed 1 -duration 1m'; -property revokes instead).
 	go run ./test/soak $(SOAK_ARGS)
 
 .PHONY: control-plane

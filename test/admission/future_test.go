@@ -34,7 +34,7 @@ func revokeAt(at time.Time) change {
 func applyRevocation(c client.Client, name string, at time.Time) error {
 	apply := fmt.Sprintf(`{"apiVersion":"clientidentity.dev/v1alpha1","kind":"ClientIdentity","metadata":{"name":%q},"spec":{"username":%q,"revokeIssuedBefore":%q}}`,
 		name, get(name).Spec.Username, at.UTC().Format(time.RFC3339))
-	return c.Patch(ctx, newIdentity(name), client.RawPatch(types.ApplyPatchType, []byte(apply)), client.ForceOwnership, client.FieldOwner("apply")) //nolint:staticcheck // typed objects have no other way yet
+	return c.Patch(ctx, newIdentity(name), client.RawPatch(types.ApplyPatchType, []byte(apply)), client.ForceOwnership, client.FieldOwner("apply"))
 }
 
 // forged are entries of managedFields that nobody has seen the API server write.

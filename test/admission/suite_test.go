@@ -13,19 +13,17 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	"github.com/clientidentity/operator/internal/manager"
 	"github.com/clientidentity/operator/test/controlplane"
 	"github.com/clientidentity/operator/test/operator"
+	"github.com/clientidentity/operator/test/suite"
 )
 
 var (
@@ -50,19 +48,8 @@ func TestAdmission(t *testing.T) {
 }
 
 var _ = BeforeSuite(func() {
-	suite, cancel := context.WithCancel(context.Background())
-	ctx = suite
-	DeferCleanup(func() { cancel() })
-	ctrl.SetLogger(zap.New(zap.WriteTo(GinkgoWriter), zap.UseDevMode(true)))
-	DeferCleanup(func() { ctrl.SetLogger(logr.Discard()) })
-
+	ctx, cp, admin = suite.Start(controlplane.Options{}, GinkgoWriter)
 	var err error
-	cp, err = controlplane.Start(ctx, controlplane.Options{})
-	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(func() { Expect(cp.Stop()).To(Succeed()) })
-	Expect(operator.Install(ctx, cp)).To(Succeed())
-	admin, err = client.New(cp.Config(), client.Options{Scheme: manager.Scheme()})
-	Expect(err).NotTo(HaveOccurred())
 
 	connection, err = operator.Connection(ctx, cp)
 	Expect(err).NotTo(HaveOccurred())

@@ -23,6 +23,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
@@ -62,14 +63,21 @@ func get(name string) *v1alpha1.ClientIdentity {
 	return identity
 }
 
-// update changes an identity, trying again where somebody else changed it meanwhile.
+// update changes an identity.
 func update(name string, change func(*v1alpha1.ClientIdentity)) {
 	GinkgoHelper()
-	Eventually(func(g Gomega) {
+	Expect(tryUpdate(name, change)).To(Succeed())
+}
+
+// tryUpdate changes an identity and returns what the API server says of that. That the operator wrote its status meanwhile
+// is no answer: it is tried again.
+func tryUpdate(name string, change func(*v1alpha1.ClientIdentity)) error {
+	return retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		GinkgoHelper()
 		identity := get(name)
 		change(identity)
-		g.Expect(admin.Update(ctx, identity)).To(Succeed())
-	}).Should(Succeed())
+		return admin.Update(ctx, identity)
+	})
 }
 
 // haveCondition matches an identity whose condition has that status and reason, for its current generation.

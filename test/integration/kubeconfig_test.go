@@ -97,8 +97,7 @@ var _ = Describe("The kubeconfig", func() {
 		Expect(secret.Labels).To(And(HaveKeyWithValue("team", "a"), HaveKeyWithValue("tier", "gold"),
 			HaveKeyWithValue(v1alpha1.ManagedByLabel, v1alpha1.ManagedByValue), HaveKeyWithValue(v1alpha1.IdentityLabel, name)))
 		Expect(secret.Annotations).To(HaveKeyWithValue("note", "first"))
-		metav1.SetMetaDataLabel(&secret.ObjectMeta, "somebody", "else")
-		Expect(admin.Update(ctx, secret)).To(Succeed())
+		change(secret, func(s *corev1.Secret) { metav1.SetMetaDataLabel(&s.ObjectMeta, "somebody", "else") })
 
 		update(name, func(identity *v1alpha1.ClientIdentity) {
 			identity.Spec.Secret.Labels = map[string]v1alpha1.LabelValue{"team": "b"}

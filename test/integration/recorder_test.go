@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clientidentity/operator/internal/manager"
@@ -63,11 +64,18 @@ func decideOn(csr *certificatesv1.CertificateSigningRequest, decision certificat
 	GinkgoHelper()
 	clients, err := kubernetes.NewForConfig(cp.Config())
 	Expect(err).NotTo(HaveOccurred())
-	csr.Status.Conditions = append(csr.Status.Conditions, certificatesv1.CertificateSigningRequestCondition{
-		Type: decision, Status: corev1.ConditionTrue, Reason: "AdministratorDecided", Message: "not today",
-	})
-	_, err = clients.CertificatesV1().CertificateSigningRequests().UpdateApproval(ctx, csr.Name, csr, metav1.UpdateOptions{})
-	Expect(err).NotTo(HaveOccurred())
+	requests := clients.CertificatesV1().CertificateSigningRequests()
+	Expect(retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		now, err := requests.Get(ctx, csr.Name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		now.Status.Conditions = append(now.Status.Conditions, certificatesv1.CertificateSigningRequestCondition{
+			Type: decision, Status: corev1.ConditionTrue, Reason: "AdministratorDecided", Message: "not today",
+		})
+		_, err = requests.UpdateApproval(ctx, csr.Name, now, metav1.UpdateOptions{})
+		return err
+	})).To(Succeed())
 }
 
 // recorder keeps what a watch has seen.

@@ -13,18 +13,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"k8s.io/client-go/rest"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/manager"
 	"github.com/clientidentity/operator/test/controlplane"
 	"github.com/clientidentity/operator/test/operator"
+	"github.com/clientidentity/operator/test/suite"
 )
 
 // slowLook is how often the operator looks whether a conflict is gone that no watch tells of.
@@ -59,23 +57,11 @@ func TestIntegration(t *testing.T) {
 }
 
 var _ = BeforeSuite(func() {
-	var cancel context.CancelFunc
-	ctx, cancel = context.WithCancel(context.Background())
-	DeferCleanup(func() { cancel() })
-
 	logFile = filepath.Join(GinkgoT().TempDir(), "operator.log")
 	log, err := os.Create(logFile)
 	Expect(err).NotTo(HaveOccurred())
-	ctrl.SetLogger(zap.New(zap.WriteTo(log), zap.UseDevMode(true)))
-	DeferCleanup(func() { ctrl.SetLogger(logr.Discard()); _ = log.Close() })
-
-	cp, err = controlplane.Start(ctx, controlplane.Options{AuditPolicy: []byte(auditPolicy)})
-	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(func() { Expect(cp.Stop()).To(Succeed()) })
-	Expect(operator.Install(ctx, cp)).To(Succeed())
-
-	admin, err = client.New(cp.Config(), client.Options{Scheme: manager.Scheme()})
-	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(func() { _ = log.Close() })
+	ctx, cp, admin = suite.Start(controlplane.Options{AuditPolicy: []byte(auditPolicy)}, log)
 	connection, err = operator.Connection(ctx, cp)
 	Expect(err).NotTo(HaveOccurred())
 	startOperator()

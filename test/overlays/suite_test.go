@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
@@ -19,14 +18,13 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/manager"
 	"github.com/clientidentity/operator/test/controlplane"
 	"github.com/clientidentity/operator/test/operator"
+	"github.com/clientidentity/operator/test/suite"
 )
 
 var (
@@ -43,19 +41,7 @@ func TestOverlays(t *testing.T) {
 }
 
 var _ = BeforeSuite(func() {
-	suite, cancel := context.WithCancel(context.Background())
-	ctx = suite
-	DeferCleanup(func() { cancel() })
-	ctrl.SetLogger(zap.New(zap.WriteTo(GinkgoWriter), zap.UseDevMode(true)))
-	DeferCleanup(func() { ctrl.SetLogger(logr.Discard()) })
-
-	var err error
-	cp, err = controlplane.Start(ctx, controlplane.Options{})
-	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(func() { Expect(cp.Stop()).To(Succeed()) })
-	Expect(operator.Install(ctx, cp)).To(Succeed())
-	admin, err = client.New(cp.Config(), client.Options{Scheme: manager.Scheme()})
-	Expect(err).NotTo(HaveOccurred())
+	ctx, cp, admin = suite.Start(controlplane.Options{}, GinkgoWriter)
 	for _, name := range []string{"team-a", "anywhere"} {
 		Expect(admin.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})).To(Succeed())
 	}

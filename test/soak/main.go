@@ -4,6 +4,8 @@
 // Soak runs many short-lived identities for a while on a real control plane and breaks things at random: the API server,
 // the operator, certificate requests, Secrets and bindings. At every sample each published credential must work, and at
 // the end nothing may be left over. It prints its seed, what it injected and what it checked.
+//
+// With -property it revokes, instead, whatever breaks meanwhile: see package property.
 package main
 
 import (
@@ -25,6 +27,7 @@ import (
 	"github.com/clientidentity/operator/internal/manager"
 	"github.com/clientidentity/operator/test/controlplane"
 	"github.com/clientidentity/operator/test/operator"
+	"github.com/clientidentity/operator/test/property"
 )
 
 type options struct {
@@ -32,6 +35,7 @@ type options struct {
 	identities int
 	seed       uint64
 	manager    string
+	property   bool
 }
 
 func main() {
@@ -41,9 +45,14 @@ func main() {
 	flag.IntVar(&o.identities, "identities", 100, "How many identities there are.")
 	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "Seed of the random choices, to repeat a run.")
 	flag.StringVar(&o.manager, "manager", "bin/manager", "The operator's binary.")
+	flag.BoolVar(&o.property, "property", false, "Revoke whatever breaks meanwhile, and check that complete means complete.")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, o)
+	do := run
+	if o.property {
+		do = revoke
+	}
+	err := do(ctx, o)
 	stop()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "FAILED (repeat with -seed %d): %v\n", o.seed, err)
@@ -98,6 +107,27 @@ func run(ctx context.Context, o options) (err error) {
 		return fmt.Errorf("%w\nthe end of the operator's log:\n%s", err, s.operator.tail())
 	}
 	fmt.Printf("injected: %v\nchecked:  %v\nPASSED\n", s.injected, s.checked)
+	return nil
+}
+
+// revoke tests the property of revocations.
+func revoke(ctx context.Context, o options) (err error) {
+	cp, err := controlplane.Start(ctx, controlplane.Options{})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, cp.Stop()) }()
+	if err := operator.Install(ctx, cp); err != nil {
+		return err
+	}
+	done, err := property.Run(ctx, property.Options{
+		ControlPlane: cp, Seed: o.seed, Duration: o.duration,
+		Log: func(format string, args ...any) { fmt.Printf(format+"\n", args...) },
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%s\nPASSED\n", done)
 	return nil
 }
 

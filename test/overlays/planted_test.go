@@ -1,0 +1,120 @@
+// Copyright The Client Identity Operator Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package overlays
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/test/operator"
+)
+
+const (
+	// plantedSecrets and plantedRoles are what the administrator of a namespace plants, each as large as it may be.
+	plantedSecrets, plantedRoles = 300, 100
+	// memoryLimit is the one of the Deployment, in MiB.
+	memoryLimit = 256
+)
+
+var _ = Describe("The administrator of a namespace that Secrets may be published in", func() {
+	It("does not drive the operator past its memory limit, neither while it runs nor at its next start", func() {
+		root, err := operator.Root()
+		Expect(err).NotTo(HaveOccurred())
+		binary := filepath.Join(GinkgoT().TempDir(), "manager")
+		build := exec.Command("go", "build", "-o", binary, "./cmd")
+		build.Dir = root
+		output, err := build.CombinedOutput()
+		Expect(err).NotTo(HaveOccurred(), string(output))
+		Expect(operator.ApplyWithoutWebhook(ctx, cp, "config/overlays/secret-namespace")).To(Succeed())
+
+		run := func() *exec.Cmd {
+			kubeconfig := filepath.Join(GinkgoT().TempDir(), "operator.kubeconfig")
+			connection, err := operator.Connection(ctx, cp)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(operator.WriteKubeconfig(kubeconfig, connection)).To(Succeed())
+			cmd := exec.Command(binary, "--kubeconfig", kubeconfig, "--health-probe-bind-address=0", "--leader-elect=false", "--enable-webhooks=false",
+				"--secret-namespaces=client-identities,team-a")
+			Expect(cmd.Start()).To(Succeed())
+			DeferCleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+			return cmd
+		}
+		first := run()
+		create("neighbour", readableIn("team-a"))
+		expectPublished("team-a", "neighbour")
+		before := peak(first)
+
+		plant()
+		create("later", readableIn("team-a"))
+		expectPublished("team-a", "later")
+		while := peak(first)
+		Expect(first.Process.Kill()).To(Succeed())
+		_, _ = first.Process.Wait()
+
+		second := run()
+		create("last", readableIn("team-a"))
+		expectPublished("team-a", "last")
+		after := peak(second)
+		AddReportEntry("peak memory", fmt.Sprintf("%d MiB before, %d MiB while %d Secrets and %d Roles came, %d MiB at the next start",
+			before, while, plantedSecrets, plantedRoles, after))
+		Expect(while).To(BeNumerically("<", memoryLimit))
+		Expect(after).To(BeNumerically("<", memoryLimit))
+	})
+})
+
+// plant makes Secrets and Roles in the guise of the operator's.
+func plant() {
+	GinkgoHelper()
+	meta := func(name string) metav1.ObjectMeta {
+		return metav1.ObjectMeta{
+			Namespace: "team-a", Name: name,
+			Labels:      map[string]string{v1alpha1.ManagedByLabel: v1alpha1.ManagedByValue, v1alpha1.IdentityLabel: "nobody"},
+			Annotations: map[string]string{"planted": strings.Repeat("x", 250_000)},
+		}
+	}
+	var rules []rbacv1.PolicyRule
+	for n := range 400 {
+		rules = append(rules, rbacv1.PolicyRule{
+			APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"get"}, ResourceNames: []string{fmt.Sprint(n, strings.Repeat("n", 1000))},
+		})
+	}
+	for n := range plantedSecrets {
+		secret := &corev1.Secret{ObjectMeta: meta(fmt.Sprint("planted-", n))}
+		Expect(admin.Create(ctx, secret)).To(Succeed())
+		DeferCleanup(func() { _ = admin.Delete(ctx, secret) })
+	}
+	for n := range plantedRoles {
+		role := &rbacv1.Role{ObjectMeta: meta(fmt.Sprint("planted-", n)), Rules: rules}
+		Expect(admin.Create(ctx, role)).To(Succeed())
+		DeferCleanup(func() { _ = admin.Delete(ctx, role) })
+	}
+}
+
+// peak returns the most memory that a process ever had, in MiB.
+func peak(cmd *exec.Cmd) int {
+	GinkgoHelper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))
+	if err != nil {
+		Skip("this system does not tell the peak memory of a process in /proc")
+	}
+	for line := range strings.Lines(string(status)) {
+		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == "VmHWM:" {
+			kibibytes, err := strconv.Atoi(fields[1])
+			Expect(err).NotTo(HaveOccurred())
+			return kibibytes / 1024
+		}
+	}
+	Fail("no VmHWM in /proc")
+	return 0
+}
