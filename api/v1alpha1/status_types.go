@@ -38,8 +38,8 @@ type ClientIdentityStatus struct {
 	// +optional
 	OtherCertificates *OtherCertificates `json:"otherCertificates,omitempty"`
 
-	// completedRevocation is the spec's revokeIssuedBefore for which the condition RevocationComplete became true last: no role
-	// binding of this identity gives anything to a certificate that was issued before.
+	// completedRevocation is the spec's revokeIssuedBefore for which the condition RevocationComplete became true last, with
+	// bindTo: Credential: no role binding of this identity gives anything to a certificate that was issued before.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=64

@@ -271,7 +271,7 @@ func (a *application) settle(key access.Key, object client.Object) {
 // empty takes the subjects of a binding away, so that it grants nothing.
 func (a *application) empty(ctx context.Context, have access.Observed) error {
 	object, err := a.patch(ctx, have.Key(), nil, nil)
-	if client.IgnoreNotFound(err) != nil {
+	if err = a.unlessGone(ctx, have, err); err != nil {
 		return err
 	}
 	a.settle(have.Key(), nil)
@@ -316,16 +316,30 @@ func (a *application) remove(ctx context.Context, have access.Observed) error {
 			err = problem.ErrStale
 		}
 	}
-	if client.IgnoreNotFound(err) != nil {
+	if err = a.unlessGone(ctx, have, err); err != nil {
 		return err
 	}
 	if !have.Finalizers {
 		a.settle(have.Key(), nil)
 	}
-	if err == nil {
-		log.FromContext(ctx).Info("unbound", "binding", have.Key().String())
-	}
+	log.FromContext(ctx).Info("unbound", "binding", have.Key().String())
 	return nil
+}
+
+// unlessGone returns nil for a write that was answered with Not Found where the object is gone indeed: admission answers
+// with any code that it likes.
+func (a *application) unlessGone(ctx context.Context, have access.Observed, err error) error {
+	if !apierrors.IsNotFound(err) {
+		return err
+	}
+	object := newBinding(have.Key())
+	switch liveErr := a.writer.Live.Get(ctx, client.ObjectKeyFromObject(object), object); {
+	case apierrors.IsNotFound(liveErr), liveErr == nil && object.GetUID() != have.UID:
+		return nil
+	case liveErr != nil:
+		return liveErr
+	}
+	return apierrors.NewForbidden(rbacv1.Resource(have.Key().Kind()), have.Name, err)
 }
 
 // outcome returns what was done. ReaderErr is what stands in the way of the Role for the holder.

@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
@@ -168,10 +169,26 @@ func (s *Store) remove(ctx context.Context, seen metav1.Object) error {
 	switch {
 	case apierrors.IsConflict(err):
 		return problem.ErrStale
-	case client.IgnoreNotFound(err) != nil:
+	case apierrors.IsNotFound(err):
+		return s.expectGone(ctx, secret, uid, err)
+	case err != nil:
 		return fmt.Errorf("delete Secret %s/%s: %w", seen.GetNamespace(), seen.GetName(), err)
 	}
 	return nil
+}
+
+// expectGone returns an error where a Secret is still there whose deletion was answered with Not Found: admission answers
+// with any code that it likes.
+func (s *Store) expectGone(ctx context.Context, secret *corev1.Secret, uid types.UID, answer error) error {
+	meta := NewMetadata()
+	err := s.Live.Get(ctx, client.ObjectKeyFromObject(secret), meta)
+	switch {
+	case apierrors.IsNotFound(err), apierrors.IsForbidden(err), err == nil && meta.UID != uid:
+		return nil
+	case err != nil:
+		return fmt.Errorf("read Secret %s/%s: %w", secret.Namespace, secret.Name, err)
+	}
+	return fmt.Errorf("delete Secret %s/%s, which is still there: %w", secret.Namespace, secret.Name, answer)
 }
 
 // refused says why the API server did not store the Secret. The error of the API server is quoted only
