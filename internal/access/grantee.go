@@ -63,11 +63,10 @@ func GrantsRevoked(id *v1alpha1.ClientIdentity, subjects []rbacv1.Subject) bool 
 	if wanted == "" || id.Spec.RevokeIssuedBefore == nil {
 		return false
 	}
-	own := isOwnCredentialGroup(id)
+	// Groups that the spec has no more are in certificates that the status tells of.
+	own, who := isOwnCredentialGroup(id), HolderOf(id, &id.Status)
 	return slices.ContainsFunc(subjects, func(s rbacv1.Subject) bool {
-		if s.Kind == rbacv1.UserKind {
-			return s.Name == id.Spec.Username
-		}
-		return s.Kind == rbacv1.GroupKind && s.Name != wanted && (own(s.Name) || slices.Contains(id.Spec.Groups, s.Name))
+		newest := s.Kind == rbacv1.GroupKind && s.Name == wanted
+		return !newest && (s.Kind == rbacv1.GroupKind && own(s.Name) || who.Among([]rbacv1.Subject{s}))
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
@@ -85,5 +86,37 @@ func TestRevoked(t *testing.T) {
 				t.Errorf("got %t, want %t", got, test.want)
 			}
 		})
+	}
+}
+
+func TestGrantsRevoked(t *testing.T) {
+	id := &v1alpha1.ClientIdentity{}
+	known(id)
+	id.Spec.Username, id.Spec.Groups, id.Spec.BindTo = "alice@example.com", []string{"developers"}, v1alpha1.BindToCredential
+	id.Spec.RevokeIssuedBefore = &metav1.Time{Time: time.Unix(1_795_000_000, 0)}
+	id.Status.Certificates = []v1alpha1.IssuedCertificate{{Groups: []string{"formerly", own + "1795000000"}}}
+	group := func(name string) rbacv1.Subject { return rbacv1.Subject{Kind: rbacv1.GroupKind, Name: name} }
+	for name, test := range map[string]struct {
+		subjects []rbacv1.Subject
+		want     bool
+	}{
+		"not to nobody":                                            {nil, false},
+		"not to the newest credential":                             {[]rbacv1.Subject{group(own + "1795000000")}, false},
+		"not to others":                                            {[]rbacv1.Subject{group("others"), {Kind: rbacv1.UserKind, Name: "bob"}, {Kind: rbacv1.ServiceAccountKind, Name: "alice@example.com"}}, false},
+		"to an earlier credential":                                 {[]rbacv1.Subject{group(own + "0")}, true},
+		"to an earlier credential beside the newest":               {[]rbacv1.Subject{group(own + "1795000000"), group(own + "1794000000")}, true},
+		"to the user":                                              {[]rbacv1.Subject{{Kind: rbacv1.UserKind, Name: "alice@example.com"}}, true},
+		"to a group of the spec":                                   {[]rbacv1.Subject{group("developers")}, true},
+		"to a group that only earlier certificates carry":          {[]rbacv1.Subject{group("formerly")}, true},
+		"not to a credential of another identity":                  {[]rbacv1.Subject{group("clientidentity.dev:00000000000000000000000000000000:0")}, false},
+		"not to a user who is named as a credential of its own is": {[]rbacv1.Subject{{Kind: rbacv1.UserKind, Name: own + "0"}}, false},
+	} {
+		if got := GrantsRevoked(id, test.subjects); got != test.want {
+			t.Errorf("%s: got %t", name, got)
+		}
+	}
+	id.Spec.BindTo = v1alpha1.BindToUsername
+	if GrantsRevoked(id, []rbacv1.Subject{group(own + "0")}) {
+		t.Error("with bindTo: Username a revocation is for no binding")
 	}
 }
