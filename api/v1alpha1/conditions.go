@@ -23,8 +23,8 @@ const (
 	// ReasonTTLShortened surfaces on CertificateIssued=True: the signer, --max-ttl or accessUntil gave it a
 	// shorter lifetime than spec.ttl. Nothing is requested again for that.
 	ReasonTTLShortened = "TTLShortened"
-	// ReasonLifetimeCapped surfaces on CertificateIssued=True: renewing would gain no time, since
-	// certificates end with the signer's CA or with accessUntil.
+	// ReasonLifetimeCapped surfaces on CertificateIssued=True: renewing would gain no time as far as is known, since
+	// certificates end with the signer's CA, of which another one is tried for from time to time, or with accessUntil.
 	ReasonLifetimeCapped = "LifetimeCapped"
 	// ReasonAccessEnding surfaces when accessUntil is less than ten minutes away: nothing is requested any more.
 	ReasonAccessEnding = "AccessEnding"
@@ -82,7 +82,8 @@ const (
 	ReasonSecretNamespaceNotAllowed = "SecretNamespaceNotAllowed"
 	// ReasonSecretRejected surfaces when the API server refuses to store the Secret.
 	ReasonSecretRejected = "SecretRejected"
-	// ReasonServerUnknown surfaces when nothing tells the URL of the API server for the kubeconfig.
+	// ReasonServerUnknown surfaces when nothing tells the URL of the API server for the kubeconfig, and on
+	// CertificateIssued=True when nothing does any more: the published kubeconfig keeps the last one.
 	ReasonServerUnknown = "ServerUnknown"
 	// ReasonInvalidSpec surfaces when the spec holds something that only the operator can check, such as a
 	// CA bundle that is not PEM.

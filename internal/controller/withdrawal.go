@@ -74,7 +74,7 @@ func (w *withdrawal) takeSecret(ctx context.Context, identity *v1alpha1.ClientId
 	return err
 }
 
-// lookUpResidual look.Looks up what else grants the holder something: once for each generation of a withdrawn identity.
+// lookUpResidual looks up what else grants the holder something: once for each generation of a withdrawn identity.
 func (w *withdrawal) lookUpResidual(
 	ctx context.Context, identity *v1alpha1.ClientIdentity, status *v1alpha1.ClientIdentityStatus, now time.Time, out *withdrawalOutcome,
 ) error {

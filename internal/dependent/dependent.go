@@ -13,8 +13,8 @@ import (
 	"github.com/clientidentity/operator/api/v1alpha1"
 )
 
-// IndexOwner is the index of the caches that finds dependents by the UID of their controller, or by OrphanOf the
-// identity that their label names.
+// IndexOwner is the index of the caches that finds dependents by the UID of their controller, or, of those without
+// one, by the identity that their label names.
 const IndexOwner = "owner"
 
 // Meta returns the metadata of an object that an identity owns. The garbage collector deletes it with the

@@ -97,7 +97,7 @@ func TestACertificateIsKeptWhileTheAPIServerDoesNotAnswer(t *testing.T) {
 	s := signedFrom(t, 0)
 	s.prover.err = errors.New("timeout")
 	got := s.follow(time.Second)
-	want := &Failure{Reason: v1alpha1.ReasonUnavailable, Message: "prove the new credential: timeout", RenewRequest: "now", StillOpen: true}
+	want := &Failure{Reason: v1alpha1.ReasonUnavailable, Message: "prove the new credential: timeout", RenewRequest: "now"}
 	if diff := cmp.Diff(want, got.Failure); diff != "" || got.Waiting != "alice-1" || s.Get(s.alice) != s.open {
 		t.Errorf("got %+v, failure (-want +got):\n%s", got, diff)
 	}

@@ -66,7 +66,8 @@ type Outcome struct {
 	Proven *Open
 	// Quiet says that a request that was just made waits for its signer: not worth telling of yet.
 	Quiet bool
-	// Waiting is the name of the CertificateSigningRequest that is waited for noticeably; empty otherwise.
+	// Waiting is the name of the CertificateSigningRequest that is waited for noticeably, also where its next step failed and
+	// is tried again; empty otherwise.
 	Waiting string
 	// Failure is what failed; nil where nothing did.
 	Failure *Failure
@@ -79,8 +80,6 @@ type Outcome struct {
 // Failure is a failed attempt.
 type Failure struct {
 	Reason, Message string
-	// StillOpen says that the request stays open: its next step is tried again.
-	StillOpen bool
 	// RenewRequest is the one of the request's order.
 	RenewRequest string
 }
@@ -102,7 +101,7 @@ func (r *Requests) fail(identity *v1alpha1.ClientIdentity, open *Open, reason, m
 func delay(open *Open, reason, message string) Outcome {
 	return Outcome{
 		Waiting: open.csrName,
-		Failure: &Failure{Reason: reason, Message: message, RenewRequest: open.RenewRequest, StillOpen: true},
+		Failure: &Failure{Reason: reason, Message: message, RenewRequest: open.RenewRequest},
 	}
 }
 

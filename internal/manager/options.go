@@ -21,7 +21,8 @@ import (
 	"github.com/clientidentity/operator/internal/secret"
 )
 
-// Options are what the operator is started with. Each one is a flag of cmd/main.go, but for the last three.
+// Options are what the operator is started with. Each one has a flag (BindFlags), but for those that say so,
+// InCluster and Clock.
 type Options struct {
 	// MetricsBindAddress is where metrics are served; "0" turns them off.
 	MetricsBindAddress string

@@ -92,7 +92,7 @@ func renewTurn(in Input, reason Reason) (bool, *problem.Problem, time.Time) {
 // issuedTooOften is closed where something deletes the Secret, or changes the spec, in a loop.
 func issuedTooOften(in Input, reason Reason) (bool, *problem.Problem, time.Time) {
 	next := NextAllowed(in.RequestTime, in.Issued, in.Now)
-	if next.IsZero() || reason == RenewalDue || reason == RenewRequested {
+	if next.IsZero() || reason.routine() {
 		return !next.IsZero(), nil, next
 	}
 	return true, problem.NewWaiting(v1alpha1.ReasonIssuedTooOften, 0,

@@ -4,7 +4,6 @@
 package renewal
 
 import (
-	"slices"
 	"time"
 
 	"github.com/clientidentity/operator/internal/problem"
@@ -164,7 +163,7 @@ func PlanFor(in Input) Plan {
 		plan.wake(in.Now, *in.AccessUntil)
 	}
 	plan.Reason, plan.Message = decide(in, plan.Schedule)
-	plan.UpToDate = in.Published != nil && in.Target == nil && in.Issuer.RefusedAt.IsZero() && slices.Contains([]Reason{"", RenewalDue, RenewRequested}, plan.Reason)
+	plan.UpToDate = in.Published != nil && in.Target == nil && in.Issuer.RefusedAt.IsZero() && (plan.Reason == "" || plan.Reason.routine())
 	plan.Forget = in.Failure != nil && in.Failure.Outdated
 	switch {
 	case in.Open != nil && (in.Open.Outdated || in.Open.spent(in)):

@@ -35,6 +35,9 @@ const (
 	RenewalDue Reason = "RenewalDue"
 )
 
+// routine says whether the published credential is all that the spec asks for, so that nobody waits for the next one.
+func (r Reason) routine() bool { return r == RenewalDue || r == RenewRequested }
+
 // check looks at one reason to issue. It returns true where the reason holds, with the reason and a
 // message for people: stable (it does not change with Now) and free of secrets. Checks after the first may
 // rely on Published not being nil.

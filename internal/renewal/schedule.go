@@ -1,8 +1,9 @@
 // Copyright The Client Identity Operator Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package renewal decides when and why a certificate is issued again: the schedule, the ordered
-// reasons, the lifetime to ask for, and the wait after a failure. It is pure: the time is a parameter.
+// Package renewal decides what to do about a credential now, and why: PlanFor gives a verdict, from the ordered reasons to
+// issue (reasons.go) and the ordered gates that may stand between a reason and the next step (gates.go), with the schedule, the
+// lifetime to ask for, and the wait after a failure. It is pure: the time is a parameter.
 package renewal
 
 import (

@@ -1,9 +1,9 @@
 // Copyright The Client Identity Operator Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package webhook guards the door: it lets nobody ask for an identity that gives more than they hold. What a
+// Package webhook is the admission webhook: it lets nobody ask for an identity that gives more than they hold. What a
 // requester must be allowed to do, which changes need nothing, and what a refusal says is pure (permissions.go,
-// narrowing.go, message.go, warnings.go); handler.go and review.go ask the API server, server.go serves.
+// narrowing.go, message.go, warnings.go); handler.go and review.go ask the API server; server.go serves, with certificates.go's certificate.
 package webhook
 
 import (
