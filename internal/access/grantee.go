@@ -56,6 +56,23 @@ func Revoked(id *v1alpha1.ClientIdentity, current *v1alpha1.CertificateStatus, p
 	return current == nil || current.RevokeIssuedBefore == nil || current.RevokeIssuedBefore.Unix() != revoke.Unix()
 }
 
+// GrantsOlderCredential says whether subjects of a binding that is not (any more) an identity's own name an earlier credential of
+// it, while that is revoked: somebody took owner and labels off, or put the group there.
+func GrantsOlderCredential(id *v1alpha1.ClientIdentity, subjects []rbacv1.Subject) bool {
+	wanted, own := WantedGroup(id), isOwnCredentialGroup(id)
+	return wanted != "" && id.Spec.RevokeIssuedBefore != nil && slices.ContainsFunc(subjects, func(s rbacv1.Subject) bool {
+		return s.Kind == rbacv1.GroupKind && s.Name != wanted && own(s.Name)
+	})
+}
+
+// GrantsOthers says whether subjects of a binding of an identity are more than its newest credential, where a revocation is to
+// take everything from all others.
+func GrantsOthers(id *v1alpha1.ClientIdentity, subjects []rbacv1.Subject) bool {
+	wanted := WantedGroup(id)
+	newest := len(subjects) == 1 && subjects[0].Kind == rbacv1.GroupKind && subjects[0].Name == wanted
+	return wanted != "" && id.Spec.RevokeIssuedBefore != nil && len(subjects) > 0 && !newest
+}
+
 // GrantsRevoked says whether subjects of a binding of an identity give something to certificates that a revocation is meant
 // for: they name another credential group of it than the wanted one, or the user or a group that those certificates carry, too.
 func GrantsRevoked(id *v1alpha1.ClientIdentity, subjects []rbacv1.Subject) bool {

@@ -6,7 +6,6 @@ package binding
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -16,13 +15,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/access"
-	"github.com/clientidentity/operator/internal/dependent"
 	"github.com/clientidentity/operator/internal/problem"
 	"github.com/clientidentity/operator/internal/text"
 )
@@ -40,6 +35,8 @@ type application struct {
 	stale bool
 	// written and left count the writes that were made, and those that there was no time for.
 	written, left int
+	// live says that the objects were read past the caches.
+	live bool
 	// settled are the objects that name nobody but whom they should by now, or are gone.
 	settled map[access.Key]bool
 	// altered are the objects whose labels admission changed.
@@ -105,7 +102,7 @@ const notUrgent = 2
 // urgency says how early a binding is to be changed or deleted: 0 comes first.
 func (a *application) urgency(have access.Observed) int {
 	switch {
-	case !access.GrantsRevoked(a.identity, have.Subjects):
+	case !access.GrantsOthers(a.identity, have.Subjects):
 		return notUrgent
 	case strings.Contains(have.Name, ":"+readerName+":"):
 		return 0
@@ -153,195 +150,6 @@ func mayNotBind(role rbacv1.RoleRef, err error) bool {
 	return missing.Group == rbacv1.GroupName && missing.Name == role.Name
 }
 
-// errTaken says that the plan has a conflict or a wait more.
-var errTaken = errors.New("name is taken")
-
-func (a *application) create(ctx context.Context, want access.Binding) error {
-	object := a.object(want)
-	err := a.writer.Client.Create(ctx, object)
-	if err == nil {
-		a.settle(want.Key(), object)
-		log.FromContext(ctx).Info("bound", "binding", want.Key().String(), "role", want.RoleRef.Kind+"/"+want.RoleRef.Name)
-	}
-	if !apierrors.IsAlreadyExists(err) {
-		return err
-	}
-	// The cache holds labelled objects only: see what it is.
-	object = newBinding(want.Key())
-	if err := a.writer.Live.Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
-		return err
-	}
-	found := asObserved(object, a.identity)
-	a.observed[want.Key()] = found
-	again := access.Diff([]access.Binding{want}, []access.Observed{found.Observed})
-	switch {
-	case len(again.Conflicts) > 0:
-		a.plan.Conflicts = append(a.plan.Conflicts, again.Conflicts...)
-		return errTaken
-	case len(again.Waiting) > 0:
-		a.plan.Waiting = append(a.plan.Waiting, again.Waiting...)
-		// What it grants meanwhile matters as much as before.
-		for _, have := range again.Empty {
-			if err := a.empty(ctx, have); err != nil {
-				return err
-			}
-		}
-		for _, change := range again.Update {
-			if err := a.update(ctx, change); err != nil {
-				return err
-			}
-		}
-		return errTaken
-	case len(again.Update) > 0:
-		return a.update(ctx, again.Update[0])
-	case len(again.Replace) > 0:
-		if err := a.remove(ctx, again.Replace[0].Have); err != nil {
-			return err
-		}
-		return a.writer.Client.Create(ctx, a.object(want))
-	}
-	return nil
-}
-
-// object returns the object for a binding.
-func (a *application) object(want access.Binding) client.Object {
-	meta := dependent.Meta(a.identity, client.ObjectKey{Namespace: want.Namespace, Name: want.Name})
-	subjects := []rbacv1.Subject{want.Subject}
-	if want.Namespace == "" {
-		return &rbacv1.ClusterRoleBinding{ObjectMeta: meta, RoleRef: want.RoleRef, Subjects: subjects}
-	}
-	return &rbacv1.RoleBinding{ObjectMeta: meta, RoleRef: want.RoleRef, Subjects: subjects}
-}
-
-// update makes an object of ours as it should be. Labels and annotations of others stay. Where the API server refuses
-// that, as it does once the operator may not bind the role any more, a binding that grants others something goes:
-// a revoked credential or an added subject would keep it.
-func (a *application) update(ctx context.Context, change access.Change) error {
-	wanted := []rbacv1.Subject{change.Want.Subject}
-	revoked := access.GrantsRevoked(a.identity, change.Have.Subjects)
-	object, err := a.patch(ctx, change.Have.Key(), dependent.Labels(a.identity), wanted)
-	if revoked && apierrors.IsConflict(err) {
-		// A revocation does not wait for the cache, nor take admission's word for it that somebody changed the binding.
-		if err = a.lookAgain(ctx, change.Have, err); err == nil {
-			object, err = a.patch(ctx, change.Have.Key(), dependent.Labels(a.identity), wanted)
-		}
-	}
-	if err == nil {
-		a.settle(change.Have.Key(), object)
-		log.FromContext(ctx).Info("corrected", "binding", change.Have.Key().String())
-		return nil
-	}
-	if (revoked && answered(err)) || ((mayNotBind(change.Want.RoleRef, err) || apierrors.IsInvalid(err)) && !slices.Equal(change.Have.Subjects, wanted)) {
-		return errors.Join(a.remove(ctx, change.Have), err)
-	}
-	return err
-}
-
-// answered says whether the API server, or its admission, decided against a write, whatever it said.
-func answered(err error) bool {
-	var status apierrors.APIStatus
-	return errors.As(err, &status)
-}
-
-// lookAgain reads a binding live after a conflict. It returns nil where that is another version than the one that was seen, and
-// otherwise what to say of a conflict that is none.
-func (a *application) lookAgain(ctx context.Context, have access.Observed, conflict error) error {
-	object := newBinding(have.Key())
-	if err := a.writer.Live.Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
-		return err
-	}
-	if object.GetResourceVersion() == a.observed[have.Key()].object.GetResourceVersion() {
-		return apierrors.NewForbidden(rbacv1.Resource(have.Key().Kind()), have.Name, conflict)
-	}
-	a.observed[have.Key()] = asObserved(object, a.identity)
-	return nil
-}
-
-// settle remembers that an object names nobody but whom it should, and whether admission left its labels alone.
-func (a *application) settle(key access.Key, object client.Object) {
-	if a.settled == nil {
-		a.settled = map[access.Key]bool{}
-	}
-	a.settled[key] = true
-	if object != nil && !dependent.Labelled(object, a.identity) {
-		a.altered = append(a.altered, key)
-	}
-}
-
-// empty takes the subjects of a binding away, so that it grants nothing.
-func (a *application) empty(ctx context.Context, have access.Observed) error {
-	object, err := a.patch(ctx, have.Key(), nil, nil)
-	if err = a.unlessGone(ctx, have, err); err != nil {
-		return err
-	}
-	a.settle(have.Key(), nil)
-	found := a.observed[have.Key()]
-	found.object, found.ResourceVersion = object, object.GetResourceVersion()
-	a.observed[have.Key()] = found
-	return nil
-}
-
-// patch sets labels and subjects of a binding, the one that was seen and only that, and returns it as it is then.
-// What others set on it stays: the cache does not even keep it.
-func (a *application) patch(ctx context.Context, key access.Key, labels map[string]string, subjects []rbacv1.Subject) (client.Object, error) {
-	object, ok := a.observed[key].object.DeepCopyObject().(client.Object)
-	if !ok {
-		return nil, fmt.Errorf("%s is no object", key)
-	}
-	meta := map[string]any{"uid": object.GetUID(), "resourceVersion": object.GetResourceVersion()}
-	if labels != nil {
-		meta["labels"] = labels // null would take all of them away
-	}
-	data, err := json.Marshal(map[string]any{"metadata": meta, "subjects": subjects})
-	if err != nil {
-		return nil, fmt.Errorf("change %s: %w", key, err)
-	}
-	return object, a.writer.Client.Patch(ctx, object, client.RawPatch(types.MergePatchType, data))
-}
-
-// remove deletes a binding, the one that was seen and only that. Where a finalizer would keep it, its subjects
-// go first: a binding that is being deleted still grants.
-func (a *application) remove(ctx context.Context, have access.Observed) error {
-	if have.EmptyFirst() {
-		// Emptying takes the right to bind the role, and an update that admission lets pass; deleting does not.
-		if err := a.empty(ctx, have); err != nil && !answered(err) {
-			return err
-		}
-	}
-	object := a.observed[have.Key()].object
-	uid, version := object.GetUID(), object.GetResourceVersion()
-	err := a.writer.Client.Delete(ctx, object, client.Preconditions{UID: &uid, ResourceVersion: &version})
-	if apierrors.IsConflict(err) && access.GrantsRevoked(a.identity, have.Subjects) {
-		if err = a.lookAgain(ctx, have, err); err == nil {
-			err = problem.ErrStale
-		}
-	}
-	if err = a.unlessGone(ctx, have, err); err != nil {
-		return err
-	}
-	if !have.Finalizers {
-		a.settle(have.Key(), nil)
-	}
-	log.FromContext(ctx).Info("unbound", "binding", have.Key().String())
-	return nil
-}
-
-// unlessGone returns nil for a write that was answered with Not Found where the object is gone indeed: admission answers
-// with any code that it likes.
-func (a *application) unlessGone(ctx context.Context, have access.Observed, err error) error {
-	if !apierrors.IsNotFound(err) {
-		return err
-	}
-	object := newBinding(have.Key())
-	switch liveErr := a.writer.Live.Get(ctx, client.ObjectKeyFromObject(object), object); {
-	case apierrors.IsNotFound(liveErr), liveErr == nil && object.GetUID() != have.UID:
-		return nil
-	case liveErr != nil:
-		return liveErr
-	}
-	return apierrors.NewForbidden(rbacv1.Resource(have.Key().Kind()), have.Name, err)
-}
-
 // outcome returns what was done. ReaderErr is what stands in the way of the Role for the holder.
 func (a *application) outcome(missing []access.Gap, readerErr error) Outcome {
 	stale := a.stale
@@ -353,11 +161,17 @@ func (a *application) outcome(missing []access.Gap, readerErr error) Outcome {
 	}
 }
 
-// stillRevoked returns the bindings that still give something to certificates that a revocation is meant for.
+// stillRevoked returns the bindings that still give something to certificates that a revocation is meant for. After a live
+// look that is whatever names anybody else; otherwise what is known to, so that a stranger's subject holds up no renewal.
 func (a *application) stillRevoked() []access.Key {
 	var keys []access.Key
+	grants := access.GrantsRevoked
+	if a.live {
+		grants = access.GrantsOthers
+	}
 	for key, have := range a.observed {
-		if (have.Owned || have.Orphan) && !a.settled[key] && access.GrantsRevoked(a.identity, have.Subjects) {
+		ours := have.Owned || have.Orphan
+		if (ours && !a.settled[key] && grants(a.identity, have.Subjects)) || (!ours && access.GrantsOlderCredential(a.identity, have.Subjects)) {
 			keys = append(keys, key)
 		}
 	}

@@ -6,6 +6,7 @@ package binding
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -69,16 +70,27 @@ func (w *Writer) observe(ctx context.Context, identity *v1alpha1.ClientIdentity,
 	return observed, nil
 }
 
-// observeUnlabelled adds what the API server has of an identity that the caches do not: somebody took the labels off, while
-// no operator was there to see it.
-func (w *Writer) observeUnlabelled(ctx context.Context, identity *v1alpha1.ClientIdentity, observed observations) error {
-	return w.eachBinding(ctx, func(object client.Object) {
-		if metav1.IsControlledBy(object, identity) && !dependent.Labelled(object, identity) {
-			found := asObserved(object, identity)
-			found.object, _ = object.DeepCopyObject().(client.Object)
-			observed[found.Key()] = found
+// observeLive returns what the API server has of an identity, with or without our labels, and what names an earlier
+// credential of it; nil where that is asked for only in case something had lost its labels, and nothing has.
+func (w *Writer) observeLive(ctx context.Context, want Wanted, wanted []access.Binding) (observations, error) {
+	if !want.Thorough {
+		lost, err := w.sweep(ctx, want.Identity.UID)
+		if err != nil || len(lost) == 0 {
+			return nil, err
+		}
+	}
+	keys := sets.New[access.Key]()
+	for i := range wanted {
+		keys.Insert(wanted[i].Key())
+	}
+	live := observations{}
+	err := w.eachBinding(ctx, func(object client.Object) {
+		found := asObserved(object, want.Identity)
+		if found.Owned || found.Orphan || keys.Has(found.Key()) || access.GrantsOlderCredential(want.Identity, found.Subjects) {
+			live[found.Key()] = found
 		}
 	})
+	return live, err
 }
 
 func asObserved(object client.Object, identity *v1alpha1.ClientIdentity) observation {
@@ -92,11 +104,33 @@ func asObserved(object client.Object, identity *v1alpha1.ClientIdentity) observa
 	}
 	switch binding := object.(type) {
 	case *rbacv1.RoleBinding:
-		o.RoleRef, o.Subjects = binding.RoleRef, binding.Subjects
+		o.RoleRef, o.Subjects = binding.RoleRef, someOf(binding.Subjects)
 	case *rbacv1.ClusterRoleBinding:
-		o.RoleRef, o.Subjects = binding.RoleRef, binding.Subjects
+		o.RoleRef, o.Subjects = binding.RoleRef, someOf(binding.Subjects)
 	}
-	return observation{Observed: o, object: object}
+	// Of the object itself only its name and version are needed: others may have made it large.
+	version := newBinding(o.Key())
+	version.SetUID(o.UID)
+	version.SetResourceVersion(o.ResourceVersion)
+	return observation{Observed: o, object: version}
+}
+
+// someSubjects are more than a binding of ours has: one that has as many is none as it should be.
+const someSubjects = 4
+
+// someOf keeps some subjects of a binding, in memory of their own: those that matter first, of however many others put there.
+func someOf(subjects []rbacv1.Subject) []rbacv1.Subject {
+	kept := make([]rbacv1.Subject, 0, min(len(subjects), someSubjects))
+	for _, ours := range []bool{true, false} {
+		for _, s := range subjects {
+			if strings.HasPrefix(s.Name, v1alpha1.CredentialGroupPrefix) == ours && len(kept) < someSubjects {
+				s.Kind, s.APIGroup = dependent.Cut(s.Kind), dependent.Cut(s.APIGroup)
+				s.Name, s.Namespace = dependent.Cut(s.Name), dependent.Cut(s.Namespace)
+				kept = append(kept, s)
+			}
+		}
+	}
+	return kept
 }
 
 // newBinding returns an empty object of the kind that the key is of.

@@ -19,8 +19,9 @@ import (
 const (
 	// maxResidual bounds the bindings named in the status.
 	maxResidual = 20
-	// pageSize is how many objects are read at a time: each may have a megabyte and a half, whoever wrote it.
-	pageSize = 50
+	// pageSize is how many objects are read at a time, by one at a time: each may have a megabyte and a half, whoever
+	// wrote it, and takes several times as much while it is decoded.
+	pageSize = 16
 )
 
 // ResidualAccess looks up what bindings of others still grant a holder something, live and page by page: watching all RBAC of a
@@ -47,6 +48,8 @@ func (w *Writer) ResidualAccess(
 
 // eachBinding visits all bindings of the cluster, cluster-wide ones first. What is visited is valid during the visit.
 func (w *Writer) eachBinding(ctx context.Context, visit func(client.Object)) error {
+	w.reading.Lock()
+	defer w.reading.Unlock()
 	clusterRoleBindings := &rbacv1.ClusterRoleBindingList{}
 	if err := w.eachPage(ctx, clusterRoleBindings, func() {
 		for i := range clusterRoleBindings.Items {

@@ -5,7 +5,6 @@ package binding
 
 import (
 	"context"
-	"fmt"
 	"sync"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -26,25 +25,12 @@ type sweep struct {
 	lost map[types.UID][]access.Key
 }
 
-// maxLost bounds what is remembered of one identity: others may write any number in its guise.
-const maxLost = 1000
-
-// observeSwept adds what lost its labels before this process began to look.
-func (w *Writer) observeSwept(ctx context.Context, identity *v1alpha1.ClientIdentity, observed observations) error {
-	keys, err := w.sweep(ctx, identity.UID)
-	if err != nil {
-		return err
-	}
-	for _, key := range keys {
-		object := newBinding(key)
-		if err := w.Live.Get(ctx, client.ObjectKeyFromObject(object), object); client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("read %s: %w", key, err)
-		} else if err == nil && metav1.IsControlledBy(object, identity) {
-			observed[key] = asObserved(object, identity)
-		}
-	}
-	return nil
-}
+const (
+	// maxLost bounds what is remembered in all: others may write any number in the guise of identities.
+	maxLost = 10_000
+	// maxUID and maxName bound, in bytes, what can be of an identity: a UUID, and the name of a binding.
+	maxUID, maxName = 36, 253
+)
 
 // sweep returns the keys of an identity's bindings that had no labels when the process began.
 func (w *Writer) sweep(ctx context.Context, identity types.UID) ([]access.Key, error) {
@@ -53,13 +39,14 @@ func (w *Writer) sweep(ctx context.Context, identity types.UID) ([]access.Key, e
 	if w.start.done {
 		return w.start.lost[identity], nil
 	}
-	lost := map[types.UID][]access.Key{}
+	lost, total := map[types.UID][]access.Key{}, 0
 	err := w.eachBinding(ctx, func(object client.Object) {
 		owner := metav1.GetControllerOf(object)
 		if owner == nil || !dependent.IsIdentity(owner) || object.GetLabels()[v1alpha1.ManagedByLabel] == v1alpha1.ManagedByValue {
 			return
 		}
-		if len(lost[owner.UID]) < maxLost {
+		if total < maxLost && len(owner.UID) <= maxUID && len(object.GetName()) <= maxName {
+			total++
 			lost[owner.UID] = append(lost[owner.UID], access.Key{Namespace: object.GetNamespace(), Name: object.GetName()})
 		}
 	})

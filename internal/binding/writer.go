@@ -6,8 +6,10 @@
 package binding
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -31,6 +33,8 @@ type Writer struct {
 	SlowLook time.Duration
 
 	start sweep
+	// reading is held while all bindings of the cluster are read: pages may be large.
+	reading sync.Mutex
 }
 
 // Mode says how far a Writer may go.
@@ -81,20 +85,34 @@ func (w *Writer) Apply(ctx context.Context, want Wanted, mode Mode) Outcome {
 		wanted = append(wanted[:len(wanted):len(wanted)], want.Reader.binding)
 	}
 	observed, err := w.observe(ctx, want.Identity, wanted)
-	switch {
-	case err == nil && want.Thorough:
-		err = w.observeUnlabelled(ctx, want.Identity, observed)
-	case err == nil && want.First:
-		err = w.observeSwept(ctx, want.Identity, observed)
-	}
 	if err != nil {
 		return Outcome{Err: err, Unknown: true}
 	}
+	done := w.carryOut(ctx, want, wanted, mode, observed, false, readerErr)
+	if !want.Thorough && !want.First {
+		return done
+	}
+	// What the caches know is changed before anything is looked for: a revocation does not wait for that.
+	live, err := w.observeLive(ctx, want, wanted)
+	switch {
+	case err != nil:
+		done.Err, done.Unknown, done.Gone = cmp.Or(done.Err, err), true, false
+		return done
+	case live == nil:
+		return done
+	}
+	return w.carryOut(ctx, want, wanted, mode, live, true, readerErr)
+}
+
+// carryOut makes what was observed as it is wanted.
+func (w *Writer) carryOut(
+	ctx context.Context, want Wanted, wanted []access.Binding, mode Mode, observed observations, live bool, readerErr error,
+) Outcome {
 	plan := access.Diff(wanted, observed.all())
 	if mode == Narrowing {
 		plan = plan.Narrowing()
 	}
-	run := &application{writer: w, identity: want.Identity, observed: observed, plan: plan}
+	run := &application{writer: w, identity: want.Identity, observed: observed, plan: plan, live: live}
 	run.carryOut(ctx)
 	return run.outcome(want.Missing, readerErr)
 }

@@ -81,7 +81,7 @@ func newLagging(t *testing.T) *lagging {
 			}
 			return answered(object, c.Delete(ctx, object, opts...))
 		},
-	}), l.clock)
+	}), l.clock, nil)
 	return l
 }
 

@@ -37,6 +37,8 @@ const remembered = 30 * time.Second
 type Client struct {
 	client.Client
 	clock clock.PassiveClock
+	// slim drops what the cache would not keep of an object, either: others may have made it large.
+	slim func(client.Object)
 
 	mu      sync.Mutex
 	writes  map[id]write
@@ -64,9 +66,12 @@ type flight struct {
 	deleted []types.UID
 }
 
-// New returns a client on top of one that reads from caches.
-func New(cached client.Client, now clock.PassiveClock) *Client {
-	return &Client{Client: cached, clock: now, writes: map[id]write{}, flights: map[id]*flight{}}
+// New returns a client on top of one that reads from caches. Slim does to an object what the caches do; nil does nothing.
+func New(cached client.Client, now clock.PassiveClock, slim func(client.Object)) *Client {
+	if slim == nil {
+		slim = func(client.Object) {}
+	}
+	return &Client{Client: cached, clock: now, slim: slim, writes: map[id]write{}, flights: map[id]*flight{}}
 }
 
 // Get reads from the cache or, while that is behind, what the last write of this client made of the object.
@@ -163,6 +168,7 @@ func (c *Client) Writing(object client.Object, do func() (client.Object, error))
 			c.finish(which, nil)
 			return fmt.Errorf("%T is no object", written)
 		}
+		c.slim(answered)
 		c.finish(which, &write{object: answered, uid: answered.GetUID(), at: c.clock.Now()})
 	}
 	return err

@@ -24,7 +24,7 @@ type bindings struct {
 	writer *binding.Writer
 	// protected are the namespaces that no selector selects.
 	protected sets.Set[string]
-	// seen are the identities whose bindings this process has looked at, by UID.
+	// seen are the UIDs of the identities whose bindings were seen in order by this process, by name.
 	seen sync.Map
 }
 
@@ -51,16 +51,16 @@ func (b *bindings) apply(ctx context.Context, l look.Look) bindingsOutcome {
 	if err := errors.Join(l.NamespacesErr, l.ReadableErr); err != nil {
 		return b.outcome(l, binding.Outcome{Bound: l.Status.BoundBindings, Err: err, Unknown: true}, access.Result{})
 	}
-	_, seen := b.seen.Load(l.Identity.UID)
+	uid, _ := b.seen.Load(l.Identity.Name)
 	group := access.BoundGroup(l.Identity, l.PublishedGroups())
 	desired := access.Desired(l.Identity, l.Namespaces, b.protected, group, l.Now)
-	want := binding.Wanted{Identity: l.Identity, Bindings: desired.Bindings, Missing: desired.Missing, Thorough: revoking(l), First: !seen}
+	want := binding.Wanted{Identity: l.Identity, Bindings: desired.Bindings, Missing: desired.Missing, Thorough: revoking(l), First: uid != l.Identity.UID}
 	if l.Readable {
 		want.Reader = binding.NewReader(l.Identity, l.Target.Place, access.WantedGroup(l.Identity))
 	}
 	done := b.writer.Apply(ctx, want, mode)
-	if !done.Unknown {
-		b.seen.Store(l.Identity.UID, true)
+	if done.Err == nil && !done.Stale && done.Gone {
+		b.seen.Store(l.Identity.Name, l.Identity.UID)
 	}
 	return b.outcome(l, done, desired)
 }
@@ -86,13 +86,18 @@ func (b *bindings) outcome(l look.Look, done binding.Outcome, desired access.Res
 
 // rightsLeft returns what keeps a revocation from being complete, or nil.
 func rightsLeft(l look.Look, done binding.Outcome) *problem.Problem {
+	retry := time.Duration(0)
+	if done.Err == nil {
+		retry = time.Second // otherwise that says when to look again
+	}
+	revokes := l.Identity.Spec.RevokeIssuedBefore != nil && l.Identity.Spec.BindTo == v1alpha1.BindToCredential
 	switch {
 	case len(done.Revoked) > 0:
-		return problem.NewWaiting(v1alpha1.ReasonBindingNotRevoked, time.Second,
+		return problem.NewWaiting(v1alpha1.ReasonBindingNotRevoked, retry,
 			"certificates from before revokeIssuedBefore still have what is granted by %s, which can be neither changed nor deleted yet: "+
 				"delete it, or remove what refuses that; nothing is published until then", access.Message(done.Revoked))
-	case revoking(l) && (done.Unknown || done.Stale):
-		return problem.NewWaiting(v1alpha1.ReasonPending, time.Second, "it is not known yet whether role bindings still name certificates from before revokeIssuedBefore")
+	case revokes && (done.Unknown || done.Stale):
+		return problem.NewWaiting(v1alpha1.ReasonPending, retry, "it is not known yet whether role bindings still name certificates from before revokeIssuedBefore")
 	}
 	return nil
 }

@@ -4,6 +4,7 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -52,7 +53,7 @@ func (c *credential) forget(name string) {
 
 // advance brings the credential one step further. Rights are what certificates still have that a revocation is meant for, or nil.
 func (c *credential) advance(ctx context.Context, l look.Look, rights *problem.Problem) credentialOutcome {
-	if err := cmpErr(l.Obstacle, l.PublishedErr, l.Target.Err); err != nil {
+	if err := cmp.Or(l.Obstacle, l.PublishedErr, l.Target.Err); err != nil {
 		return c.standing(l, renewal.Plan{}, err)
 	}
 	in := c.input(l)

@@ -70,6 +70,8 @@ type Dependencies struct {
 	Events events.EventRecorder
 	// Clock tells the time.
 	Clock clock.PassiveClock
+	// Slim drops from an object what the caches do not keep; nil drops nothing.
+	Slim func(client.Object)
 }
 
 // Reconciler reconciles ClientIdentities.
@@ -100,7 +102,7 @@ func New(d Dependencies, options Options) *Reconciler {
 		default: // one is on its way
 		}
 	})
-	known := consistent.New(d.Cached, d.Clock)
+	known := consistent.New(d.Cached, d.Clock, d.Slim)
 	secrets := &secret.Store{Cached: known, Live: d.Live, Places: options.Places, SlowLook: options.SlowLook}
 	writer := &binding.Writer{Client: known, Live: d.Live, SlowLook: options.SlowLook}
 	requests := issuance.NewRequests(known, d.Live, d.Prover, d.Clock)
@@ -128,6 +130,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	identity := &v1alpha1.ClientIdentity{}
 	if err := r.client.Get(ctx, request.NamespacedName, identity); err != nil {
 		if apierrors.IsNotFound(err) {
+			r.bindings.seen.Delete(request.Name)
 			r.credential.forget(request.Name)
 			r.statuses.forget(request.Name)
 			return reconcile.Result{}, nil

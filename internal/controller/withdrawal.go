@@ -4,9 +4,12 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/access"
@@ -47,9 +50,9 @@ func (w *withdrawal) apply(
 		}
 	}
 	out.Stale = bound.Stale
-	out.err = cmpErr(bound.Err, secretErr)
+	out.err = cmp.Or(bound.Err, secretErr)
 	if errors.Is(out.err, problem.ErrStale) {
-		out.Stale, out.err = true, cmpErr(bound.Err)
+		out.Stale, out.err = true, nil
 	}
 	// Done is what is seen to be gone: the watch brings the next pass.
 	if out.err == nil && !out.Stale && bound.Gone {
@@ -78,7 +81,7 @@ func (w *withdrawal) takeSecret(ctx context.Context, identity *v1alpha1.ClientId
 func (w *withdrawal) lookUpResidual(
 	ctx context.Context, identity *v1alpha1.ClientIdentity, status *v1alpha1.ClientIdentityStatus, now time.Time, out *withdrawalOutcome,
 ) error {
-	if identity.DeletionTimestamp != nil || (status.ResidualAccess != nil && identity.Status.ObservedGeneration == identity.Generation) {
+	if identity.DeletionTimestamp != nil || (status.ResidualAccess != nil && isWithdrawn(identity)) {
 		return nil
 	}
 	residual, ours, err := w.bindings.ResidualAccess(ctx, identity, access.HolderOf(identity, status), now)
@@ -95,12 +98,7 @@ func (w *withdrawal) lookUpResidual(
 	return nil
 }
 
-// cmpErr returns the first of the errors that is not nil.
-func cmpErr(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+// isWithdrawn says whether the status says of this very spec that access has ended.
+func isWithdrawn(identity *v1alpha1.ClientIdentity) bool {
+	return identity.Status.ObservedGeneration == identity.Generation && meta.IsStatusConditionTrue(identity.Status.Conditions, v1alpha1.ConditionWithdrawn)
 }

@@ -120,6 +120,7 @@ func addController(ctx context.Context, mgr ctrl.Manager, connection *rest.Confi
 		Cluster: facts,
 		Events:  mgr.GetEventRecorder(name),
 		Clock:   options.Clock,
+		Slim:    func(object client.Object) { _, _ = slimDependent(object) },
 	}, controller.Options{
 		Places:         secret.Places{Namespaces: options.SecretNamespaces, Default: options.DefaultSecretNamespace},
 		ClusterName:    options.ClusterName,

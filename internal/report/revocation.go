@@ -22,10 +22,9 @@ func setRevocation(status *v1alpha1.ClientIdentityStatus, in Input) {
 	}
 	c := revocation(status, in)
 	c.Type, c.ObservedGeneration = v1alpha1.ConditionRevocationComplete, in.Identity.Generation
-	switch {
-	case in.Identity.Spec.BindTo != v1alpha1.BindToCredential:
-		status.CompletedRevocation = nil // bindings name the user: it has to be carried out again, whatever came of it
-	case c.Status == metav1.ConditionTrue:
+	// With bindTo: Username the bindings name the user: it has to be carried out again, whatever came of it.
+	status.CompletedRevocation = nil
+	if in.Identity.Spec.BindTo == v1alpha1.BindToCredential && c.Status == metav1.ConditionTrue {
 		status.CompletedRevocation = &metav1.Time{Time: revoke.Rfc3339Copy().Time}
 	}
 	meta.SetStatusCondition(&status.Conditions, c)

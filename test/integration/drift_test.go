@@ -5,6 +5,7 @@ package integration
 
 import (
 	"bytes"
+	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -118,7 +119,10 @@ var _ = Describe("Drift of the Secret", func() {
 		}
 		frozen := freeze()
 		update(name, func(identity *v1alpha1.ClientIdentity) { identity.Spec.Kubeconfig.ClusterName = "elsewhere" })
-		Eventually(func() string { return string(publishedSecret(identity).Data[kubeconfigKey]) }).Should(ContainSubstring("name: elsewhere"))
+		Eventually(func() (bool, error) { // it is gone for a moment
+			now, err := currentSecret(frozen)
+			return strings.Contains(string(now.Data[kubeconfigKey]), "name: elsewhere"), err
+		}).Should(BeTrue())
 		Expect(publishedSecret(identity).UID).NotTo(Equal(frozen.UID))
 		Expect(eventuallyReady(name).Status.Certificate.Fingerprint).To(Equal(identity.Status.Certificate.Fingerprint))
 

@@ -187,6 +187,7 @@ var _ = Describe("The end of access", func() {
 			}
 		}()
 		Eventually(served.Load).Should(BeNumerically(">", 3))
+		refused.Store(0) // until the API server's authorizer knew the binding
 		update(name, boundToCredential)
 		eventuallyRenewed(before)
 		Eventually(func() []rbacv1.Subject { return roleBindingsOf(name)[0].Subjects }).Should(
