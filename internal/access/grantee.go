@@ -23,14 +23,14 @@ func WantedGroup(id *v1alpha1.ClientIdentity) string {
 }
 
 // BoundGroup returns the group that the bindings of an identity name now, or "" where they name the user or a group of the
-// spec. Published are the groups in the published certificate, nil where none is published.
+// spec. Published are the groups in the published certificate: nil where none is published, empty where it has none.
 //
 // It is WantedGroup, with one exception: an identity that has just been switched to bindTo: Credential. Its bindings keep
 // naming the user until the published certificate carries the group, so that its holder is not interrupted. A revocation
 // does interrupt: what counts is the group in the certificate, not when anything was issued.
 func BoundGroup(id *v1alpha1.ClientIdentity, published []string) string {
 	group := WantedGroup(id)
-	switched := len(published) > 0 && !slices.ContainsFunc(published, isOwnCredentialGroup(id))
+	switched := published != nil && !slices.ContainsFunc(published, isOwnCredentialGroup(id))
 	if switched && id.Spec.RevokeIssuedBefore == nil {
 		return ""
 	}

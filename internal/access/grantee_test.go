@@ -42,6 +42,7 @@ func TestBoundGroup(t *testing.T) {
 		"names the credential from the first one on":                    {identity(known, toCredential), nil, unrevoked},
 		"names the credential that is published":                        {identity(known, toCredential), []string{"developers", unrevoked}, unrevoked},
 		"names the user until a switched one has its credential":        {identity(known, toCredential), []string{"developers"}, ""},
+		"does so where its certificate has no group at all":             {identity(known, toCredential), []string{}, ""},
 		"does so where the certificate has another identity's group":    {identity(known, toCredential), []string{"clientidentity.dev:0123:0"}, ""},
 		"interrupts a switched one that is revoked":                     {identity(known, toCredential, revoked(now)), []string{"developers"}, groupAt(now)},
 		"interrupts the holder of a revoked one":                        {identity(known, toCredential, revoked(now)), []string{unrevoked}, groupAt(now)},

@@ -112,6 +112,9 @@ func asObserved(object client.Object, identity *v1alpha1.ClientIdentity) observa
 	version := newBinding(o.Key())
 	version.SetUID(o.UID)
 	version.SetResourceVersion(o.ResourceVersion)
+	if o.Finalizers {
+		version.SetFinalizers([]string{dependent.Cut(object.GetFinalizers()[0])}) // who deletes it does not take it for gone
+	}
 	return observation{Observed: o, object: version}
 }
 

@@ -96,12 +96,12 @@ func (o *Observer) Observe(ctx context.Context, identity *v1alpha1.ClientIdentit
 	return l
 }
 
-// PublishedGroups returns the groups in the published certificate; nil where none is published.
+// PublishedGroups returns the groups in the published certificate: nil where none is published, empty where it has none.
 func (l *Look) PublishedGroups() []string {
 	if l.Status.Certificate == nil || len(l.Status.Certificates) == 0 {
 		return nil
 	}
-	return l.Status.Certificates[0].Groups
+	return append([]string{}, l.Status.Certificates[0].Groups...)
 }
 
 // ValidUntil returns the end of the published certificate; zero where none is valid.
