@@ -7,14 +7,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/access"
@@ -22,78 +20,62 @@ import (
 	"github.com/clientidentity/operator/internal/text"
 )
 
-// application is a plan that is being carried out, with a tally of what could not be done. It lives as long as one Apply.
+// application is a plan that is being carried out: what was observed, and what to do about it. What comes of its writes adds
+// up in a tally; the application itself is not changed.
 type application struct {
 	writer   *Writer
 	identity *v1alpha1.ClientIdentity
 	observed observations
 	plan     access.Plan
-	// refused are the words of the API server where it did not allow a write.
-	refused []refusal
-	// err is the first error that nothing more is known of; stale says that a cache was behind.
-	err   error
-	stale bool
-	// written and left count the writes that were made, and those that there was no time for.
-	written, left int
 	// live says that the objects were read past the caches.
 	live bool
-	// settled are the objects that name nobody but whom they should by now, or are gone.
-	settled map[access.Key]bool
-	// altered are the objects whose labels admission changed.
-	altered []access.Key
 }
 
 // timeForWrites bounds the writes of bindings in one pass. A selector may ask for thousands: the rest is written by the
 // next pass, and the credential waits for none of them.
 const timeForWrites = 30 * time.Second
 
-type refusal struct {
-	key  access.Key
-	role rbacv1.RoleRef
-	err  error
-}
-
-// String names the role, which the API server does not.
-func (r refusal) String() string {
-	return fmt.Sprintf("%s for %s %q: %v", r.key, r.role.Kind, r.role.Name, r.err)
-}
-
 // carryOut makes the writes of the plan. What a revocation takes away comes first, and of that what lets a holder read the
 // Secret: everything else would be too late for it.
-func (a *application) carryOut(ctx context.Context) {
+func (a *application) carryOut(ctx context.Context) *tally {
 	ctx, cancel := context.WithTimeout(ctx, timeForWrites)
 	defer cancel()
-	slices.SortStableFunc(a.plan.Update, func(x, y access.Change) int { return cmp.Compare(a.urgency(x.Have), a.urgency(y.Have)) })
-	slices.SortStableFunc(a.plan.Delete, func(x, y access.Observed) int { return cmp.Compare(a.urgency(x), a.urgency(y)) })
-	urgent := slices.IndexFunc(a.plan.Delete, func(o access.Observed) bool { return a.urgency(o) == notUrgent })
+	updates := slices.SortedStableFunc(slices.Values(a.plan.Update), func(x, y access.Change) int { return cmp.Compare(a.urgency(x.Have), a.urgency(y.Have)) })
+	deletions := slices.SortedStableFunc(slices.Values(a.plan.Delete), func(x, y access.Observed) int { return cmp.Compare(a.urgency(x), a.urgency(y)) })
+	urgent := slices.IndexFunc(deletions, func(o access.Observed) bool { return a.urgency(o) == notUrgent })
 	if urgent < 0 {
-		urgent = len(a.plan.Delete)
+		urgent = len(deletions)
 	}
-	for _, have := range a.plan.Delete[:urgent] {
-		_ = a.inTime(ctx) && a.note(have.Key(), have.RoleRef, a.remove(ctx, have))
+	t := &tally{found: observations{}, settled: sets.New[access.Key]()}
+	remove := func(have access.Observed) {
+		_ = t.inTime(ctx) && t.add(have.Key(), have.RoleRef, a.remove(ctx, a.observed[have.Key()]))
+	}
+	for _, have := range deletions[:urgent] {
+		remove(have)
 	}
 	for _, have := range a.plan.Empty {
-		_ = a.inTime(ctx) && a.note(have.Key(), have.RoleRef, a.empty(ctx, have))
+		_ = t.inTime(ctx) && t.add(have.Key(), have.RoleRef, a.empty(ctx, a.observed[have.Key()]))
 	}
-	for _, change := range a.plan.Update {
-		if a.inTime(ctx) && a.note(change.Have.Key(), change.Want.RoleRef, a.update(ctx, change)) && !change.Have.Deleting {
-			a.plan.Bound++
+	for _, change := range updates {
+		if t.inTime(ctx) && t.add(change.Have.Key(), change.Want.RoleRef, a.update(ctx, a.observed[change.Have.Key()], change.Want)) && !change.Have.Deleting {
+			t.bound++
 		}
 	}
 	for _, want := range a.plan.Create {
-		if a.inTime(ctx) && a.note(want.Key(), want.RoleRef, a.create(ctx, want)) {
-			a.plan.Bound++
+		if t.inTime(ctx) && t.add(want.Key(), want.RoleRef, a.create(ctx, want)) {
+			t.bound++
 		}
 	}
 	for _, change := range a.plan.Replace {
 		key, role := change.Have.Key(), change.Want.RoleRef
-		if a.inTime(ctx) && a.note(key, role, a.remove(ctx, change.Have)) && a.note(key, role, a.create(ctx, change.Want)) {
-			a.plan.Bound++
+		if t.inTime(ctx) && t.add(key, role, a.remove(ctx, a.observed[key])) && t.add(key, role, a.create(ctx, change.Want)) {
+			t.bound++
 		}
 	}
-	for _, have := range a.plan.Delete[urgent:] {
-		_ = a.inTime(ctx) && a.note(have.Key(), have.RoleRef, a.remove(ctx, have))
+	for _, have := range deletions[urgent:] {
+		remove(have)
 	}
+	return t
 }
 
 // notUrgent is the urgency of what a revocation does not wait for.
@@ -110,68 +92,30 @@ func (a *application) urgency(have access.Observed) int {
 	return 1
 }
 
-// inTime says whether there is time for another write, and counts those that there is none for.
-func (a *application) inTime(ctx context.Context) bool {
-	if ctx.Err() != nil {
-		a.left++
-		return false
-	}
-	return true
-}
-
-// note keeps an error, and says whether there was none. A conflict is nobody's fault: the watch brings
-// what was changed, and with it another pass.
-func (a *application) note(key access.Key, role rbacv1.RoleRef, err error) bool {
-	switch {
-	case err == nil:
-		a.written++
-		return true
-	case errors.Is(err, errTaken):
-	case errors.Is(err, context.DeadlineExceeded) && a.written > 0:
-		a.left++
-	case errors.Is(err, problem.ErrStale), apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause), apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):
-		a.stale = true
-	case mayNotBind(role, err), apierrors.IsInvalid(err):
-		a.refused = append(a.refused, refusal{key, role, err})
-	case a.err == nil:
-		a.err = fmt.Errorf("write %s: %w", key, err)
-	}
-	return false
-}
-
-// mayNotBind says whether the API server refused a binding of a role, or looked what the role gives, since the operator
-// may not bind every role, and found none. It names the role then, as if it were the binding.
-func mayNotBind(role rbacv1.RoleRef, err error) bool {
-	var status apierrors.APIStatus
-	if !apierrors.IsNotFound(err) || !errors.As(err, &status) || status.Status().Details == nil {
-		return apierrors.IsForbidden(err)
-	}
-	missing := status.Status().Details
-	return missing.Group == rbacv1.GroupName && missing.Name == role.Name
-}
-
 // outcome returns what was done. ReaderErr is what stands in the way of the Role for the holder.
-func (a *application) outcome(missing []access.Gap, readerErr error) Outcome {
-	stale := a.stale
+func (a *application) outcome(t *tally, missing []access.Gap, readerErr error) Outcome {
+	stale := t.stale
 	if errors.Is(readerErr, problem.ErrStale) {
 		stale, readerErr = true, nil
 	}
 	return Outcome{
-		Bound: int32(a.plan.Bound), Gone: a.plan.Gone(), Stale: stale, Err: cmp.Or(a.inTheWay(missing), readerErr), Revoked: a.stillRevoked(),
+		Bound: int32(a.plan.Bound + t.bound), Gone: a.plan.Gone(), Stale: stale, Err: cmp.Or(a.inTheWay(t, missing), readerErr), Revoked: a.stillRevoked(t),
 	}
 }
 
 // stillRevoked returns the bindings that still give something to certificates that a revocation is meant for. After a live
 // look that is whatever names anybody else; otherwise what is known to, so that a stranger's subject holds up no renewal.
-func (a *application) stillRevoked() []access.Key {
+func (a *application) stillRevoked(t *tally) []access.Key {
 	var keys []access.Key
 	grants := access.GrantsRevoked
 	if a.live {
 		grants = access.GrantsOthers
 	}
-	for key, have := range a.observed {
+	observed := maps.Clone(a.observed)
+	maps.Copy(observed, t.found)
+	for key, have := range observed {
 		ours := have.Owned || have.Orphan
-		if (ours && !a.settled[key] && grants(a.identity, have.Subjects)) || (!ours && access.GrantsOlderCredential(a.identity, have.Subjects)) {
+		if (ours && !t.settled.Has(key) && grants(a.identity, have.Subjects)) || (!ours && access.GrantsOlderCredential(a.identity, have.Subjects)) {
 			keys = append(keys, key)
 		}
 	}
@@ -180,27 +124,28 @@ func (a *application) stillRevoked() []access.Key {
 }
 
 // inTheWay returns what stands in the way of the wanted bindings, the most telling first.
-func (a *application) inTheWay(missing []access.Gap) error {
+func (a *application) inTheWay(t *tally, missing []access.Gap) error {
+	conflicts, waiting := slices.Concat(a.plan.Conflicts, t.conflicts), slices.Concat(a.plan.Waiting, t.waiting)
 	switch {
-	case a.err != nil:
-		return a.err
-	case a.left > 0:
-		return problem.NewWaiting(v1alpha1.ReasonPending, time.Second, "role bindings that are still to be written: %d", a.left)
-	case len(a.plan.Conflicts) > 0:
-		return problem.NewWaiting(v1alpha1.ReasonBindingConflict, a.writer.SlowLook, "%s", access.Message(a.plan.Conflicts))
-	case len(a.refused) > 0:
+	case t.err != nil:
+		return t.err
+	case t.left > 0:
+		return problem.NewWaiting(v1alpha1.ReasonPending, time.Second, "role bindings that are still to be written: %d", t.left)
+	case len(conflicts) > 0:
+		return problem.NewWaiting(v1alpha1.ReasonBindingConflict, a.writer.SlowLook, "%s", access.Message(conflicts))
+	case len(t.refused) > 0:
 		return problem.NewStalled(v1alpha1.ReasonBindingForbidden,
 			"the API server does not let the operator make a binding: choose another role, or grant the operator bind on it: %s",
-			text.Shorten(access.Message(a.refused), problem.MaxMessage)).Again(a.writer.SlowLook)
+			text.Shorten(access.Message(t.refused), problem.MaxMessage)).Again(a.writer.SlowLook)
 	case len(missing) > 0:
 		return problem.NewWaiting(v1alpha1.ReasonNamespaceMissing, 0, "%s", access.Message(missing))
-	case len(a.plan.Waiting) > 0:
+	case len(waiting) > 0:
 		// One without our labels is watched by nobody.
-		return problem.NewWaiting(v1alpha1.ReasonBindingTerminating, a.writer.SlowLook, "%s", access.Message(a.plan.Waiting))
-	case len(a.altered) > 0:
+		return problem.NewWaiting(v1alpha1.ReasonBindingTerminating, a.writer.SlowLook, "%s", access.Message(waiting))
+	case len(t.altered) > 0:
 		return problem.NewWaiting(v1alpha1.ReasonBindingAltered, a.writer.SlowLook,
 			"admission of the cluster changes the labels of %s: exempt the operator from it, so that a change of these bindings is noticed",
-			access.Message(a.altered))
+			access.Message(t.altered))
 	case len(a.plan.Leaving) > 0 || len(a.plan.Empty) > 0:
 		return problem.NewWaiting(v1alpha1.ReasonBindingTerminating, 0, "bindings that are not wanted any more still exist, without subjects, so that they grant nothing: %s",
 			access.Message(slices.Concat(a.plan.Leaving, a.plan.Empty)))

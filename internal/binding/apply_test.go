@@ -17,10 +17,10 @@ func TestBindingsThatThereIsNoTimeForAreLeftToTheNextPass(t *testing.T) {
 	expired, cancel := context.WithDeadline(t.Context(), time.Time{})
 	defer cancel()
 	run := application{writer: &Writer{}, identity: &v1alpha1.ClientIdentity{}, plan: access.Plan{Create: make([]access.Binding, 3), Delete: make([]access.Observed, 2)}}
-	run.carryOut(expired)
-	done := run.outcome(nil, nil)
+	tally := run.carryOut(expired)
+	done := run.outcome(tally, nil, nil)
 	known := problem.As(done.Err)
-	if run.left != 5 || known == nil || known.Reason != v1alpha1.ReasonPending || known.Retry != time.Second || done.Stale {
-		t.Errorf("%d are left: %+v", run.left, done)
+	if tally.left != 5 || known == nil || known.Reason != v1alpha1.ReasonPending || known.Retry != time.Second || done.Stale {
+		t.Errorf("%d are left: %+v", tally.left, done)
 	}
 }

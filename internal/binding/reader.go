@@ -17,6 +17,7 @@ import (
 
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/access"
+	"github.com/clientidentity/operator/internal/consistent"
 	"github.com/clientidentity/operator/internal/dependent"
 	"github.com/clientidentity/operator/internal/problem"
 )
@@ -99,7 +100,12 @@ func (w *Writer) removeRole(ctx context.Context, role *rbacv1.Role) error {
 	if apierrors.IsConflict(err) {
 		return problem.ErrStale
 	}
-	if client.IgnoreNotFound(err) != nil {
+	if apierrors.IsNotFound(err) {
+		if gone, liveErr := consistent.Gone(ctx, w.Live, &rbacv1.Role{}, client.ObjectKeyFromObject(role), uid); gone || liveErr != nil {
+			err = liveErr
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("delete Role %s/%s: %w", role.Namespace, role.Name, err)
 	}
 	return nil

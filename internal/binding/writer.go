@@ -113,6 +113,5 @@ func (w *Writer) carryOut(
 		plan = plan.Narrowing()
 	}
 	run := &application{writer: w, identity: want.Identity, observed: observed, plan: plan, live: live}
-	run.carryOut(ctx)
-	return run.outcome(want.Missing, readerErr)
+	return run.outcome(run.carryOut(ctx), want.Missing, readerErr)
 }

@@ -26,7 +26,6 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
-	"github.com/clientidentity/operator/internal/issuance"
 )
 
 // identity returns an identity as the API server's defaults make it.
@@ -134,7 +133,7 @@ func (p *fakeProver) WhoAmI(_ context.Context, certificatePEM, _ []byte) (authen
 	if err != nil {
 		return authenticationv1.UserInfo{}, err
 	}
-	return authenticationv1.UserInfo{Username: cert.Subject.CommonName, Groups: append(cert.Subject.Organization, issuance.AuthenticatedGroup)}, nil
+	return authenticationv1.UserInfo{Username: cert.Subject.CommonName, Groups: append(cert.Subject.Organization, "system:authenticated")}, nil
 }
 
 // at returns a time after the start, in whole seconds as the API has them.

@@ -31,8 +31,12 @@ type credential struct {
 	turns    *issuance.Turns
 	issuers  *issuer.Registry
 	// live reads identities past the cache, before a certificate is asked for.
-	live    client.Reader
-	options Options
+	live client.Reader
+	// maxTTL (0 = no bound) and allowedSigners bound what is asked of signers; window is the time over which many identities
+	// are spread that have the same reason to act.
+	maxTTL         time.Duration
+	allowedSigners []string
+	window         time.Duration
 }
 
 // credentialOutcome is what was done about the credential.
@@ -43,6 +47,27 @@ type credentialOutcome struct {
 	stale bool
 	// next is when to look again at the latest; zero where a watch tells.
 	next time.Time
+}
+
+// outcomeOf is what was done about a credential, with what stands in the way: a cache that was behind is nobody's fault.
+func outcomeOf(done report.Credential, err error, next time.Time) credentialOutcome {
+	stale := errors.Is(err, problem.ErrStale)
+	if stale {
+		err = nil
+	}
+	done.Problem = problem.Of(err)
+	return credentialOutcome{Credential: done, err: err, stale: stale, next: next}
+}
+
+// hindered is the outcome where an error came in the way after it, if it did.
+func (o credentialOutcome) hindered(err error) credentialOutcome {
+	switch {
+	case errors.Is(err, problem.ErrStale):
+		o.stale = true
+	case err != nil:
+		o.err, o.Problem, o.Quiet = err, problem.Of(err), false
+	}
+	return o
 }
 
 // forget drops what is remembered of the identity of that name.
@@ -56,9 +81,8 @@ func (c *credential) advance(ctx context.Context, l look.Look, rights *problem.P
 	if err := cmp.Or(l.Obstacle, l.PublishedErr, l.Target.Err); err != nil {
 		return c.standing(l, renewal.Plan{}, err)
 	}
-	in := c.input(l)
-	in.Rights = rights
-	plan, err := c.plan(ctx, l, &in)
+	in, err := c.tidied(ctx, l, c.input(l, rights))
+	plan := renewal.PlanFor(in)
 	if err == nil {
 		err = c.requests.CloseStrays(ctx, l.Identity)
 	}
@@ -67,7 +91,7 @@ func (c *credential) advance(ctx context.Context, l look.Look, rights *problem.P
 	}
 	step := c.step(ctx, l, plan)
 	if step.Proven != nil {
-		in.Open = openOf(step.Proven, l.RequestHash)
+		in = in.WithOpen(openOf(step.Proven, l.RequestHash))
 		if plan = renewal.PlanFor(in); plan.Verdict == renewal.Publish {
 			return c.publish(ctx, l, in, step.Proven)
 		}
@@ -75,21 +99,20 @@ func (c *credential) advance(ctx context.Context, l look.Look, rights *problem.P
 	return c.refresh(ctx, l, c.outcome(l, plan, step))
 }
 
-// plan decides what to do, after giving up what is not wanted any more, and after waiting for its turn.
-func (c *credential) plan(ctx context.Context, l look.Look, in *renewal.Input) (renewal.Plan, error) {
-	plan := renewal.PlanFor(*in)
-	if plan.Verdict == renewal.Drop {
+// tidied returns what a plan looks at, after giving up a request that is not wanted any more, and after asking for a turn where
+// one is to be waited for.
+func (c *credential) tidied(ctx context.Context, l look.Look, in renewal.Input) (renewal.Input, error) {
+	if renewal.PlanFor(in).Verdict == renewal.Drop {
 		if err := c.requests.Drop(ctx, l.Identity); err != nil {
-			return plan, err
+			return in, err
 		}
-		in.Open = nil
-		plan = renewal.PlanFor(*in)
+		in = in.WithOpen(nil)
 	}
+	plan := renewal.PlanFor(in)
 	if plan.Verdict == renewal.Request && plan.Reason == renewal.RenewRequested && l.Status.Certificate != nil {
-		in.RenewTurn = c.turns.Next(l.Identity.Name, renewal.RenewRequestID(in.RenewRequest), l.Now)
-		plan = renewal.PlanFor(*in)
+		in = in.WithTurn(c.turns.Next(l.Identity.Name, renewal.RenewRequestID(in.RenewRequest), l.Now))
 	}
-	return plan, nil
+	return in, nil
 }
 
 // step takes the step that was planned for the request.
@@ -107,17 +130,9 @@ func (c *credential) step(ctx context.Context, l look.Look, plan renewal.Plan) i
 
 // standing is the outcome of a pass that did nothing about the credential.
 func (c *credential) standing(l look.Look, plan renewal.Plan, err error) credentialOutcome {
-	stale := errors.Is(err, problem.ErrStale)
-	if stale {
-		err = nil
-	}
-	return credentialOutcome{
-		Credential: report.Credential{
-			SecretRef: l.Status.SecretRef, Usable: l.Published.Usable(), Schedule: renewal.ScheduleIn(l.Status.Certificate),
-			Issuance: l.Status.Issuance, Problem: problem.Of(err),
-		},
-		err: err, stale: stale, next: plan.Next,
-	}
+	return outcomeOf(report.Credential{
+		SecretRef: l.Status.SecretRef, Usable: l.Published.Usable(), Schedule: renewal.ScheduleIn(l.Status.Certificate), Issuance: l.Status.Issuance,
+	}, err, plan.Next)
 }
 
 // outcome is what came of a plan and of the step that it led to.
@@ -142,20 +157,10 @@ func (c *credential) outcome(l look.Look, plan renewal.Plan, step issuance.Outco
 	if err == nil && plan.Problem != nil {
 		err = plan.Problem
 	}
-	if err == nil && l.Target.Notice != nil {
-		err = l.Target.Notice
-	}
-	stale := errors.Is(err, problem.ErrStale)
-	if stale {
-		err = nil
-	}
-	return credentialOutcome{
-		Credential: report.Credential{
-			SecretRef: l.Status.SecretRef, Usable: l.Published.Usable(), Schedule: plan.Schedule, UpToDate: plan.UpToDate, Superseded: plan.Superseded,
-			Issuance: attempts, Server: l.Target.Server, Quiet: step.Quiet, Problem: problem.Of(err),
-		},
-		err: err, stale: stale, next: next,
-	}
+	return outcomeOf(report.Credential{
+		SecretRef: l.Status.SecretRef, Usable: l.Published.Usable(), Schedule: plan.Schedule, UpToDate: plan.UpToDate, Superseded: plan.Superseded,
+		Issuance: attempts, Server: l.Target.Server, Quiet: step.Quiet,
+	}, cmp.Or(err, l.Target.Notice), next)
 }
 
 // waitingFor shows the open request in the status.
@@ -205,27 +210,13 @@ func (c *credential) publish(ctx context.Context, l look.Look, in renewal.Input,
 	log.FromContext(ctx).Info("published a certificate", "secret", ref.Namespace+"/"+ref.Name,
 		"serialNumber", open.Issued.SerialNumber(), "notAfter", timing.Stamp(open.Issued.NotAfter()))
 	schedule := c.scheduleAfter(l, in, certificate)
-	published := credentialOutcome{
-		Credential: report.Credential{
-			SecretRef: ref, Usable: true, Published: certificate, Schedule: schedule, UpToDate: true, Server: l.Target.Server, Problem: problem.Of(l.Target.NoticeErr()),
-		},
-		err: l.Target.NoticeErr(), next: timing.Earliest(l.Now, schedule.RenewalTime),
-	}
+	published := outcomeOf(report.Credential{
+		SecretRef: ref, Usable: true, Published: certificate, Schedule: schedule, UpToDate: true, Server: l.Target.Server,
+	}, l.Target.Notice, timing.Earliest(l.Now, schedule.RenewalTime))
 	if l.Published.Exists() && l.Published.At(l.Target.Place) {
 		return published
 	}
 	return published.hindered(c.secrets.RemoveOutOfReach(ctx, l.Published))
-}
-
-// hindered is the outcome where an error came in the way, if it did.
-func (o credentialOutcome) hindered(err error) credentialOutcome {
-	switch {
-	case errors.Is(err, problem.ErrStale):
-		o.stale = true
-	case err != nil:
-		o.err, o.Problem, o.Quiet = err, problem.Of(err), false
-	}
-	return o
 }
 
 // wanted is the Secret that the spec asks for.

@@ -14,7 +14,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
-	"github.com/clientidentity/operator/internal/issuance"
 )
 
 func requestRenewal(value string) func(*v1alpha1.ClientIdentity) {
@@ -139,7 +138,7 @@ func TestWhatTheAPIServerSaysOfANewCredential(t *testing.T) {
 			p.user = &authenticationv1.UserInfo{Username: "admin", Groups: []string{"developers"}}
 		}, v1alpha1.ReasonNotAccepted, 2},
 		"a group more is one": {func(p *fakeProver) {
-			p.user = &authenticationv1.UserInfo{Username: "alice@example.com", Groups: []string{"developers", "admins", issuance.AuthenticatedGroup}}
+			p.user = &authenticationv1.UserInfo{Username: "alice@example.com", Groups: []string{"developers", "admins", "system:authenticated"}}
 		}, v1alpha1.ReasonNotAccepted, 2},
 	} {
 		t.Run(name, func(t *testing.T) {

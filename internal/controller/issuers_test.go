@@ -15,7 +15,7 @@ import (
 func TestAnotherSignerInTheSpecSupersedesNobodysCertificate(t *testing.T) {
 	const other = "example.com/ca"
 	w := newWorld(t, identity("alice"), identity("bob", func(id *v1alpha1.ClientIdentity) { id.Spec.SignerName = other }))
-	w.credential.options.AllowedSigners = append(w.credential.options.AllowedSigners, other)
+	w.credential.allowedSigners = append(w.credential.allowedSigners, other)
 	ours, theirs := w.ca, newTestCA(t)
 	theirs.next = 100
 	theirs.cert.RawSubject, theirs.cert.Subject.CommonName = nil, "their-ca"
@@ -38,17 +38,16 @@ func TestAnotherSignerInTheSpecSupersedesNobodysCertificate(t *testing.T) {
 
 func TestCertificatesOfADroppedCAAreIssuedAgainOnce(t *testing.T) {
 	w := newWorld(t, identity("alice"), identity("bob"))
-	w.credential.options.Spread = 10 * time.Minute
+	w.credential.window = 10 * time.Minute
 	w.ready("alice")
 	w.step(time.Minute)
 	w.ready("bob")
 	w.step(time.Minute)
 	w.prover.err = unauthorized
-	changed := make(chan struct{}, 1)
-	watch := w.IssuerWatch(time.Hour, changed)
+	watch := w.IssuerWatch()
 	done := make(chan error, 1)
 	go func() { done <- watch.Start(t.Context()) }()
-	changed <- struct{}{}
+	w.clientCAsChanged <- struct{}{}
 	<-w.everyone // told that something concerns all
 	w.prover.err = nil
 	w.step(10 * time.Minute)

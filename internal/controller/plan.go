@@ -23,16 +23,16 @@ import (
 	"github.com/clientidentity/operator/internal/timing"
 )
 
-// input gathers what a plan looks at.
-func (c *credential) input(l look.Look) renewal.Input {
+// input gathers what a plan looks at. Rights are what certificates still have that a revocation is meant for, or nil.
+func (c *credential) input(l look.Look, rights *problem.Problem) renewal.Input {
 	spec := &l.Identity.Spec
 	in := renewal.Input{
-		Now: l.Now, TTL: spec.TTL.Duration, MaxTTL: c.options.MaxTTL, Policy: renewal.PolicyOf(spec), AccessUntil: timing.Of(spec.AccessUntil),
-		SignerName: spec.SignerName, AllowedSigners: c.options.AllowedSigners, Seed: string(l.Identity.UID),
+		Now: l.Now, TTL: spec.TTL.Duration, MaxTTL: c.maxTTL, Policy: renewal.PolicyOf(spec), AccessUntil: timing.Of(spec.AccessUntil),
+		SignerName: spec.SignerName, AllowedSigners: c.allowedSigners, Seed: string(l.Identity.UID),
 		RenewRequest:            l.Identity.Annotations[v1alpha1.RenewRequestedAtAnnotation],
 		LastHandledRenewRequest: l.Status.LastHandledRenewRequest,
 		Open:                    openOf(l.Open, l.RequestHash),
-		Target:                  l.Target.InTheWay(), Place: l.SecretNamespace,
+		Target:                  l.Target.InTheWay(), Place: l.SecretNamespace, Rights: rights,
 		Issued: renewal.NotBefores(l.Status.Certificates),
 	}
 	in.RequestTime = renewal.RequestTimeOf(&l.Status)
@@ -68,7 +68,7 @@ func (c *credential) spread(since time.Time, identity *v1alpha1.ClientIdentity) 
 	if since.IsZero() {
 		return since
 	}
-	return since.Add(timing.Jitter(string(identity.UID), c.options.Spread)).Truncate(time.Second)
+	return since.Add(timing.Jitter(string(identity.UID), c.window)).Truncate(time.Second)
 }
 
 // request asks for a certificate, with a key that is new or, where the rotation policy says so, the published one.

@@ -115,8 +115,8 @@ func TestAConflictOfTheSecretCostsAnotherLookAndNoCertificate(t *testing.T) {
 		w.before = failing(updatesSecret, 1, apierrors.NewConflict(schema.GroupResource{Resource: "secrets"}, "x", errors.New("changed")))
 		w.passes("alice", 1)
 		result, err := w.pass("alice")
-		if err != nil || result.RequeueAfter != soon {
-			t.Errorf("looks again after %s (%v), want %s", result.RequeueAfter, err, soon)
+		if err != nil || result.RequeueAfter != time.Second {
+			t.Errorf("looks again after %s (%v), want %s", result.RequeueAfter, err, time.Second)
 		}
 		if again := w.ready("alice"); again.Status.Certificate.Revision != 2 {
 			t.Errorf("revision %d, want 2", again.Status.Certificate.Revision)

@@ -29,6 +29,7 @@ import (
 	"github.com/clientidentity/operator/internal/proof"
 	"github.com/clientidentity/operator/internal/report"
 	"github.com/clientidentity/operator/internal/secret"
+	"github.com/clientidentity/operator/internal/statuses"
 )
 
 // +kubebuilder:rbac:groups=clientidentity.dev,resources=clientidentities,verbs=get;list;watch
@@ -50,6 +51,8 @@ type Options struct {
 	// SlowLook is how often to look whether something is gone that no watch of ours tells of; zero means
 	// every minute.
 	SlowLook time.Duration
+	// IssuerInterval is how often to look whether the API server still accepts the CAs that issue.
+	IssuerInterval time.Duration
 }
 
 // defaultSlowLook is the default of Options.SlowLook.
@@ -70,6 +73,8 @@ type Dependencies struct {
 	Events events.EventRecorder
 	// Clock tells the time.
 	Clock clock.PassiveClock
+	// ClientCAsChanged tells that the published list of client CAs has changed, so that the CAs that issue are looked at.
+	ClientCAsChanged <-chan struct{}
 	// Slim drops from an object what the caches do not keep; nil drops nothing.
 	Slim func(client.Object)
 }
@@ -80,14 +85,15 @@ type Reconciler struct {
 	bindings   bindings
 	credential credential
 	withdrawal withdrawal
-	statuses   statuses
+	statuses   *statuses.Writer
 
 	client   *consistent.Client
 	clock    clock.PassiveClock
 	issuers  *issuer.Registry
 	everyone chan event.GenericEvent
-	watch    issuer.Watch
 	places   secret.Places
+
+	issuerWatch *issuer.Watch
 }
 
 // New returns a Reconciler.
@@ -107,23 +113,24 @@ func New(d Dependencies, options Options) *Reconciler {
 	writer := &binding.Writer{Client: known, Live: d.Live, SlowLook: options.SlowLook}
 	requests := issuance.NewRequests(known, d.Live, d.Prover, d.Clock)
 	return &Reconciler{
-		observer:   look.Observer{Reader: known, Secrets: secrets, Requests: requests, Cluster: d.Cluster, ClusterName: options.ClusterName},
-		bindings:   bindings{writer: writer, protected: options.Places.Protected()},
-		credential: credential{secrets: secrets, requests: requests, turns: issuance.NewTurns(), issuers: issuers, live: d.Live, options: options},
+		observer: look.Observer{Reader: known, Secrets: secrets, Requests: requests, Cluster: d.Cluster, ClusterName: options.ClusterName},
+		bindings: bindings{writer: writer, protected: options.Places.Protected()},
+		credential: credential{
+			secrets: secrets, requests: requests, turns: issuance.NewTurns(), issuers: issuers, live: d.Live,
+			maxTTL: options.MaxTTL, allowedSigners: options.AllowedSigners, window: options.Spread,
+		},
 		withdrawal: withdrawal{bindings: writer, secrets: secrets, requests: requests},
-		statuses:   statuses{client: known, events: d.Events},
+		statuses:   statuses.NewWriter(known, d.Events),
 		client:     known, clock: d.Clock, issuers: issuers, everyone: everyone, places: options.Places,
-		watch: issuer.Watch{Reader: known, Registry: issuers, Prover: d.Prover, Witness: secrets.Witness, Clock: d.Clock},
+		issuerWatch: &issuer.Watch{
+			Reader: known, Registry: issuers, Prover: d.Prover, Witness: secrets.Witness, Clock: d.Clock,
+			Interval: options.IssuerInterval, ListChanged: d.ClientCAsChanged,
+		},
 	}
 }
 
-// IssuerWatch returns what notices that the API server drops a CA: it looks after each interval, and whenever it is told that
-// the published list of client CAs has changed.
-func (r *Reconciler) IssuerWatch(interval time.Duration, listChanged <-chan struct{}) *issuer.Watch {
-	watch := r.watch
-	watch.Interval, watch.ListChanged = interval, listChanged
-	return &watch
-}
+// IssuerWatch returns what notices that the API server drops a CA.
+func (r *Reconciler) IssuerWatch() *issuer.Watch { return r.issuerWatch }
 
 // Reconcile looks at one identity and does what is to be done now.
 func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
@@ -132,12 +139,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		if apierrors.IsNotFound(err) {
 			r.bindings.seen.Delete(request.Name)
 			r.credential.forget(request.Name)
-			r.statuses.forget(request.Name)
+			r.statuses.Forget(request.Name)
 			return reconcile.Result{}, nil
 		}
 		return reconcile.Result{}, fmt.Errorf("read ClientIdentity %q: %w", request.Name, err)
 	}
-	now, status := r.clock.Now(), r.statuses.known(identity)
+	now, status := r.clock.Now(), r.statuses.Known(identity)
 	if ending := access.End(identity, now); ending != nil {
 		return r.withdraw(ctx, identity, status, *ending, now)
 	}
@@ -146,15 +153,15 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	// the new one is asked for. What stands in the way of a binding never stops a renewal.
 	bindings := r.bindings.apply(ctx, seen)
 	credential := r.credential.advance(ctx, seen, bindings.rights)
+	stale := bindings.stale || credential.stale
 	after := report.Compute(report.Input{
-		Identity: identity, Before: status, Now: now,
-		Stale:    bindings.stale || credential.stale || interrupted(ctx),
+		Identity: identity, Before: status, Now: now, Stale: stale || statuses.Interrupted(ctx),
 		Bindings: bindings.Bindings, Credential: credential.Credential,
 	})
-	return r.statuses.conclude(ctx, identity, after, conclusion{
-		now: now, stale: bindings.stale || credential.stale,
-		next: []time.Time{bindings.next, credential.next, report.NextChange(identity, &after, now)},
-		errs: []error{credential.err, bindings.err},
+	return r.statuses.Conclude(ctx, identity, after, statuses.Conclusion{
+		Now: now, Stale: stale,
+		Next: []time.Time{bindings.next, credential.next, report.NextChange(identity, &after, now)},
+		Errs: []error{credential.err, bindings.err},
 	})
 }
 
@@ -162,13 +169,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 func (r *Reconciler) withdraw(
 	ctx context.Context, identity *v1alpha1.ClientIdentity, status v1alpha1.ClientIdentityStatus, ending access.Ending, now time.Time,
 ) (reconcile.Result, error) {
-	outcome := r.withdrawal.apply(ctx, identity, status, now)
+	outcome := r.withdrawal.apply(ctx, identity, status, ending, now)
 	if outcome.CredentialGone {
 		r.credential.forget(identity.Name)
 	}
-	outcome.Identity, outcome.Before, outcome.Ending = identity, status, ending
-	outcome.Stale = outcome.Stale || interrupted(ctx)
-	return r.statuses.conclude(ctx, identity, report.ComputeWithdrawn(outcome.Withdrawal), conclusion{
-		now: now, stale: outcome.Stale, errs: []error{outcome.err},
+	return r.statuses.Conclude(ctx, identity, report.ComputeWithdrawn(outcome.Withdrawal), statuses.Conclusion{
+		Now: now, Stale: outcome.Stale, Errs: []error{outcome.err},
 	})
 }

@@ -30,6 +30,7 @@ import (
 	"github.com/clientidentity/operator/internal/cluster"
 	"github.com/clientidentity/operator/internal/dependent"
 	"github.com/clientidentity/operator/internal/look"
+	"github.com/clientidentity/operator/internal/namesake"
 	"github.com/clientidentity/operator/internal/secret"
 )
 
@@ -94,7 +95,9 @@ func (r *Reconciler) index(ctx context.Context, indexer client.FieldIndexer) err
 	}); err != nil {
 		return fmt.Errorf("index identities by username: %w", err)
 	}
-	if err := indexer.IndexField(ctx, &v1alpha1.ClientIdentity{}, indexNamespace, r.namespacesOf); err != nil {
+	if err := indexer.IndexField(ctx, &v1alpha1.ClientIdentity{}, indexNamespace, func(o client.Object) []string {
+		return namespacesOf(r.places, o)
+	}); err != nil {
 		return fmt.Errorf("index identities by namespace: %w", err)
 	}
 	for _, object := range []client.Object{
@@ -138,60 +141,30 @@ func (r *Reconciler) namesakes() handler.EventHandler {
 			}
 		},
 		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-			enqueue(queue, r.freed(ctx, e.Object))
+			enqueue(queue, namesake.Freed(r.sameUsername(ctx, e.Object.(*v1alpha1.ClientIdentity))))
 		},
 	}
 }
 
-func enqueue(queue workqueue.TypedRateLimitingInterface[reconcile.Request], requests []reconcile.Request) {
-	for _, request := range requests {
-		queue.Add(request)
+func enqueue(queue workqueue.TypedRateLimitingInterface[reconcile.Request], names []string) {
+	for _, name := range names {
+		queue.Add(requestFor(name))
 	}
 }
 
-// younger returns the identities that one of the same username may keep waiting.
-func (r *Reconciler) younger(ctx context.Context, object client.Object) []reconcile.Request {
+func (r *Reconciler) younger(ctx context.Context, object client.Object) []string {
 	changed := object.(*v1alpha1.ClientIdentity)
-	var requests []reconcile.Request
-	for _, other := range r.identities(ctx, client.MatchingFields{look.IndexUsername: changed.Spec.Username}) {
-		if other.UID != changed.UID && look.Older(changed, &other) {
-			requests = append(requests, requestFor(other.Name))
-		}
-	}
-	return requests
+	return namesake.Younger(changed, r.sameUsername(ctx, changed))
 }
 
-// freed returns the identities that nobody keeps waiting once one of the same username is gone: mostly one. The others see
-// later that they wait for another one: were each to look at once, many of one username would look as often as their square.
-func (r *Reconciler) freed(ctx context.Context, object client.Object) []reconcile.Request {
-	gone := object.(*v1alpha1.ClientIdentity)
-	left := r.identities(ctx, client.MatchingFields{look.IndexUsername: gone.Spec.Username})
-	var oldest, oldestByName *v1alpha1.ClientIdentity
-	for i := range left {
-		if oldest == nil || look.Older(&left[i], oldest) {
-			oldest = &left[i]
-		}
-		if left[i].Spec.BindTo != v1alpha1.BindToCredential && (oldestByName == nil || look.Older(&left[i], oldestByName)) {
-			oldestByName = &left[i]
-		}
-	}
-	var requests []reconcile.Request
-	for i := range left {
-		first := oldest
-		if left[i].Spec.BindTo == v1alpha1.BindToCredential {
-			first = oldestByName // two that are bound to their credentials do not touch each other
-		}
-		if first == nil || first.UID == left[i].UID || look.Older(&left[i], first) {
-			requests = append(requests, requestFor(left[i].Name))
-		}
-	}
-	return requests
+func (r *Reconciler) sameUsername(ctx context.Context, identity *v1alpha1.ClientIdentity) []v1alpha1.ClientIdentity {
+	return r.identities(ctx, client.MatchingFields{look.IndexUsername: identity.Spec.Username})
 }
 
 // namespacesOf returns the namespaces that an identity depends on.
-func (r *Reconciler) namespacesOf(object client.Object) []string {
+func namespacesOf(places secret.Places, object client.Object) []string {
 	identity := object.(*v1alpha1.ClientIdentity)
-	names := []string{r.places.NamespaceOf(identity)}
+	names := []string{places.NamespaceOf(identity)}
 	for i := range identity.Spec.RoleBindings {
 		if b := &identity.Spec.RoleBindings[i]; b.NamespaceSelector != nil {
 			names = append(names, anyNamespace)

@@ -121,39 +121,13 @@ func TestNamespaceRequests(t *testing.T) {
 	}
 }
 
-func TestWhoeverFreesAUsernameAsksForThoseWhoseTurnItIs(t *testing.T) {
-	shared := func(id *v1alpha1.ClientIdentity) { id.Spec.Username = "shared" }
-	gone := identity("a", shared)
-	for name, test := range map[string]struct {
-		left []*v1alpha1.ClientIdentity
-		want []string
-	}{
-		"the oldest of those that are bound by name": {[]*v1alpha1.ClientIdentity{identity("b", shared), identity("c", shared), identity("d", shared)}, []string{"b"}},
-		"all that are bound to their credentials":    {[]*v1alpha1.ClientIdentity{identity("b", shared, boundToCredential), identity("c", shared, boundToCredential)}, []string{"b", "c"}},
-		"those before the next one by name": {[]*v1alpha1.ClientIdentity{
-			identity("b", shared, boundToCredential), identity("c", shared), identity("d", shared, boundToCredential),
-		}, []string{"b"}},
-		"nobody of another name": {[]*v1alpha1.ClientIdentity{identity("b")}, nil},
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			for _, id := range test.left {
-				w.add(id)
-			}
-			if got := requestNames(w.freed(t.Context(), gone)); !slices.Equal(got, test.want) {
-				t.Errorf("asks for %q, want %q", got, test.want)
-			}
-		})
-	}
-}
-
 func TestAUsernameThatIsTakenAsksForTheYounger(t *testing.T) {
 	shared := func(id *v1alpha1.ClientIdentity) { id.Spec.Username = "shared" }
 	w := newWorld(t, identity("alice", shared), identity("bob", shared), identity("carol"))
-	if got := requestNames(w.younger(t.Context(), w.get("alice"))); !slices.Equal(got, []string{"bob"}) {
+	if got := w.younger(t.Context(), w.get("alice")); !slices.Equal(got, []string{"bob"}) {
 		t.Errorf("asks for %q, want bob alone", got)
 	}
-	if got := requestNames(w.younger(t.Context(), w.get("bob"))); len(got) > 0 {
+	if got := w.younger(t.Context(), w.get("bob")); len(got) > 0 {
 		t.Errorf("asks for %q, want nobody: alice does not wait for bob", got)
 	}
 }

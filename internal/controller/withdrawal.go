@@ -19,6 +19,7 @@ import (
 	"github.com/clientidentity/operator/internal/problem"
 	"github.com/clientidentity/operator/internal/report"
 	"github.com/clientidentity/operator/internal/secret"
+	"github.com/clientidentity/operator/internal/statuses"
 )
 
 // withdrawal is the phase that takes the access of an identity away: bindings first, then the Secret and open requests.
@@ -37,65 +38,66 @@ type withdrawalOutcome struct {
 
 // apply takes everything away. What holds a binding or the Secret does not keep the rest.
 func (w *withdrawal) apply(
-	ctx context.Context, identity *v1alpha1.ClientIdentity, status v1alpha1.ClientIdentityStatus, now time.Time,
+	ctx context.Context, identity *v1alpha1.ClientIdentity, status v1alpha1.ClientIdentityStatus, ending access.Ending, now time.Time,
 ) withdrawalOutcome {
 	bound := w.bindings.Apply(ctx, binding.Wanted{Identity: identity}, binding.Exact)
-	out := withdrawalOutcome{}
-	secretErr := w.takeSecret(ctx, identity, status, &out)
-	if secretErr == nil || problem.As(secretErr) != nil {
+	secretGone, secretErr := w.takeSecret(ctx, identity, status)
+	credentialGone := secretErr == nil || problem.As(secretErr) != nil
+	if credentialGone {
 		w.requests.Forget(identity.Name)
-		out.CredentialGone = true
 		if err := w.requests.CloseStrays(ctx, identity); err != nil {
 			secretErr = err
 		}
 	}
-	out.Stale = bound.Stale
-	out.err = cmp.Or(bound.Err, secretErr)
-	if errors.Is(out.err, problem.ErrStale) {
-		out.Stale, out.err = true, nil
-	}
+	err, stale := cmp.Or(bound.Err, secretErr), bound.Stale
 	// Done is what is seen to be gone: the watch brings the next pass.
-	if out.err == nil && !out.Stale && bound.Gone {
-		out.Done = true
-		out.err = w.lookUpResidual(ctx, identity, &status, now, &out)
+	done := err == nil && !stale && bound.Gone
+	var residual *v1alpha1.ResidualAccess
+	if done {
+		var found bool
+		residual, found, err = w.residual(ctx, identity, &status, now)
+		done, stale = !found, found
 	}
-	out.Problem = problem.Of(out.err)
-	return out
+	if errors.Is(err, problem.ErrStale) {
+		err, stale = nil, true
+	}
+	return withdrawalOutcome{
+		Withdrawal: report.Withdrawal{
+			Identity: identity, Before: status, Ending: ending, Stale: stale || statuses.Interrupted(ctx),
+			SecretGone: secretGone, CredentialGone: credentialGone, Done: done, Residual: residual, Problem: problem.Of(err),
+		},
+		err: err,
+	}
 }
 
-func (w *withdrawal) takeSecret(ctx context.Context, identity *v1alpha1.ClientIdentity, status v1alpha1.ClientIdentityStatus, out *withdrawalOutcome) error {
+// takeSecret deletes the Secret, and says whether the published one is gone.
+func (w *withdrawal) takeSecret(ctx context.Context, identity *v1alpha1.ClientIdentity, status v1alpha1.ClientIdentityStatus) (bool, error) {
 	namespaceExists := false
 	if ref := status.SecretRef; ref != nil {
 		namespace, err := look.Namespace(ctx, w.secrets.Cached, ref.Namespace)
 		if err != nil {
-			return err
+			return false, err
 		}
 		namespaceExists = namespace != nil
 	}
-	var err error
-	out.SecretGone, err = w.secrets.Withdraw(ctx, identity, status.SecretRef, namespaceExists)
-	return err
+	return w.secrets.Withdraw(ctx, identity, status.SecretRef, namespaceExists)
 }
 
-// lookUpResidual looks up what else grants the holder something: once for each generation of a withdrawn identity.
-func (w *withdrawal) lookUpResidual(
-	ctx context.Context, identity *v1alpha1.ClientIdentity, status *v1alpha1.ClientIdentityStatus, now time.Time, out *withdrawalOutcome,
-) error {
+// residual looks up what else grants the holder something: once for each generation of a withdrawn identity, and nil otherwise.
+// It says whether it found a binding of ours.
+func (w *withdrawal) residual(
+	ctx context.Context, identity *v1alpha1.ClientIdentity, status *v1alpha1.ClientIdentityStatus, now time.Time,
+) (*v1alpha1.ResidualAccess, bool, error) {
 	if identity.DeletionTimestamp != nil || (status.ResidualAccess != nil && isWithdrawn(identity)) {
-		return nil
+		return nil, false, nil
 	}
 	residual, ours, err := w.bindings.ResidualAccess(ctx, identity, access.HolderOf(identity, status), now)
-	if err != nil {
-		return err
+	if err != nil || !ours {
+		return residual, false, err
 	}
-	if ours {
-		// Its labels are gone, so that no cache holds it: it goes, and the next pass looks again.
-		done := w.bindings.Apply(ctx, binding.Wanted{Identity: identity, Thorough: true}, binding.Exact)
-		out.Done, out.Stale = false, true
-		return done.Err
-	}
-	out.Residual = residual
-	return nil
+	// Its labels are gone, so that no cache holds it: it goes, and the next pass looks again.
+	done := w.bindings.Apply(ctx, binding.Wanted{Identity: identity, Thorough: true}, binding.Exact)
+	return nil, true, done.Err
 }
 
 // isWithdrawn says whether the status says of this very spec that access has ended.

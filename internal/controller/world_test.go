@@ -58,6 +58,8 @@ type world struct {
 	events  *events.FakeRecorder
 	prover  *fakeProver
 	ca      *testCA
+	// clientCAsChanged tells that the published list of client CAs has changed.
+	clientCAsChanged chan struct{}
 
 	mu sync.Mutex
 	// before may refuse a call such as "create CertificateSigningRequest"; after may lose its answer.
@@ -82,7 +84,7 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 	t.Helper()
 	scheme := testScheme()
 	w := &world{t: t, clock: clocktesting.NewFakePassiveClock(start), events: events.NewFakeRecorder(1000), calls: map[string]int{}, ca: newTestCA(t)}
-	w.prover = &fakeProver{}
+	w.prover, w.clientCAsChanged = &fakeProver{}, make(chan struct{}, 1)
 	w.signs = w.ca.sign(w.clock, time.Hour)
 	// The converters that it has otherwise parse the schema of all of Kubernetes, for each test.
 	builder := fake.NewClientBuilder().WithScheme(scheme).WithTypeConverters(managedfields.NewDeducedTypeConverter()).
@@ -90,7 +92,7 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 		WithIndex(&v1alpha1.ClientIdentity{}, look.IndexUsername, func(o client.Object) []string {
 			return []string{o.(*v1alpha1.ClientIdentity).Spec.Username}
 		}).
-		WithIndex(&v1alpha1.ClientIdentity{}, indexNamespace, (&Reconciler{places: places}).namespacesOf)
+		WithIndex(&v1alpha1.ClientIdentity{}, indexNamespace, func(o client.Object) []string { return namespacesOf(places, o) })
 	for _, object := range []client.Object{
 		&certificatesv1.CertificateSigningRequest{}, &rbacv1.RoleBinding{}, &rbacv1.ClusterRoleBinding{}, &rbacv1.Role{}, &corev1.Secret{},
 	} {
@@ -110,9 +112,9 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 func (w *world) start(base client.WithWatch) *Reconciler {
 	return New(Dependencies{
 		Cached: interceptor.NewClient(base, w.intercept("")), Live: interceptor.NewClient(base, w.intercept("live ")),
-		Prover: w.prover, Cluster: w.facts, Events: w.events, Clock: w.clock,
+		Prover: w.prover, Cluster: w.facts, Events: w.events, Clock: w.clock, ClientCAsChanged: w.clientCAsChanged,
 	}, Options{
-		Places: places, ClusterName: "test", AllowedSigners: []string{certificatesv1.KubeAPIServerClientSignerName}, SlowLook: time.Minute,
+		Places: places, ClusterName: "test", AllowedSigners: []string{certificatesv1.KubeAPIServerClientSignerName}, SlowLook: time.Minute, IssuerInterval: time.Hour,
 	})
 }
 

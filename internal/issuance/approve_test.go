@@ -88,8 +88,10 @@ func TestApproveRefusesAnythingButTheExactRequest(t *testing.T) {
 			requests := NewRequests(api, api, nil, clocktesting.NewFakePassiveClock(time.Unix(0, 0)))
 			requests.open.put("alice", alice.UID, open)
 			refused := requests.approve(t.Context(), alice, open, csr)
-			if test.approved != (refused == nil) || test.approved != open.approved || approvals > 0 != test.approved {
-				t.Errorf("approved %t, %d calls: %+v", open.approved, approvals, refused)
+			kept := requests.Get(alice)
+			approved := kept != nil && kept.approved
+			if test.approved != (refused == nil) || test.approved != approved || approvals > 0 != test.approved {
+				t.Errorf("approved %t, %d calls: %+v", approved, approvals, refused)
 			}
 			if !test.approved && (requests.Get(alice) != nil || refused.Failure == nil || refused.Failure.Reason != v1alpha1.ReasonRequestLost) {
 				t.Error("the request, and its key, is still waited for")

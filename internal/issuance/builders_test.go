@@ -41,7 +41,7 @@ func (p *fakeProver) WhoAmI(_ context.Context, certificatePEM, _ []byte) (authen
 		return authenticationv1.UserInfo{}, err
 	}
 	who := issued.Subject()
-	return authenticationv1.UserInfo{Username: who.Username, Groups: append(who.Groups, AuthenticatedGroup)}, nil
+	return authenticationv1.UserInfo{Username: who.Username, Groups: append(who.Groups, authenticatedGroup)}, nil
 }
 
 // signed is alice's open request, approved and signed.

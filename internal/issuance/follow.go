@@ -22,13 +22,13 @@ import (
 	"github.com/clientidentity/operator/internal/timing"
 )
 
-// AuthenticatedGroup is the group that the API server adds to every authenticated user.
-const AuthenticatedGroup = "system:authenticated"
+// authenticatedGroup is the group that the API server adds to every authenticated user.
+const authenticatedGroup = "system:authenticated"
 
 // Follow looks what became of an open request.
 func (r *Requests) Follow(ctx context.Context, identity *v1alpha1.ClientIdentity, open *Open) Outcome {
 	if !open.Submitted() {
-		return r.Submit(ctx, identity, open) // whether it was created is not known
+		return r.submit(ctx, identity, open) // whether it was created is not known
 	}
 	csr := &certificatesv1.CertificateSigningRequest{}
 	if err := r.client.Get(ctx, client.ObjectKey{Name: open.csrName}, csr); err != nil {
@@ -74,7 +74,7 @@ func (r *Requests) await(ctx context.Context, identity *v1alpha1.ClientIdentity,
 			Err: problem.NewWaiting(v1alpha1.ReasonPending, 0, "waiting for signer %q to sign the certificate request", open.SignerName),
 		}
 	}
-	open.notServing = true
+	r.open.step(identity, open, func(o *Open) { o.notServing = true })
 	log.FromContext(ctx).V(1).Info("nobody signs", "certificateSigningRequest", klog.KRef("", open.csrName))
 	return Outcome{Waiting: open.csrName, Err: problem.NewWaiting(v1alpha1.ReasonSignerNotServing, 0, "%s", notServing(open.SignerName))}
 }
@@ -94,7 +94,7 @@ func (r *Requests) accept(ctx context.Context, identity *v1alpha1.ClientIdentity
 	if err != nil {
 		return reject(v1alpha1.ReasonCertificateRejected, "signer %q issued something that is no certificate: %v", open.SignerName, err)
 	}
-	if begin := issued.NotBefore(); now.Before(begin) && begin.Sub(now) <= clockSkew {
+	if begin := issued.NotBefore(); now.Before(begin) && begin.Sub(now) <= timing.ClockSkew {
 		return begins(open, begin)
 	}
 	if err := issued.Check(open.Key.Public(), open.Subject, now); err != nil {
@@ -120,12 +120,11 @@ func (r *Requests) accept(ctx context.Context, identity *v1alpha1.ClientIdentity
 		// The certificate is kept and proven again.
 		return unavailable(open, "prove the new credential", err)
 	}
-	groups := slices.DeleteFunc(slices.Clone(user.Groups), func(g string) bool { return g == AuthenticatedGroup })
+	groups := slices.DeleteFunc(slices.Clone(user.Groups), func(g string) bool { return g == authenticatedGroup })
 	if who := (certificate.Subject{Username: user.Username, Groups: groups}); !who.Equal(open.Subject) {
 		return reject(v1alpha1.ReasonNotAccepted, "the API server takes the holder of the new certificate for %s instead of %s", who, open.Subject)
 	}
-	open.Issued = issued
-	return Outcome{Proven: open}
+	return Outcome{Proven: r.open.step(identity, open, func(o *Open) { o.Issued = issued })}
 }
 
 // begins waits for a certificate that is valid in a moment, of a signer that does not back-date, and whose clock is ahead.

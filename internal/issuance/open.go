@@ -10,11 +10,13 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/certificate"
 )
 
 // Open is a certificate that this process has asked for and not published yet. It holds the only
-// copy of the private key: a key reaches the API together with its certificate, or never.
+// copy of the private key: a key reaches the API together with its certificate, or never. It is not changed: each step
+// puts another one in its place.
 type Open struct {
 	Order
 	// Key is the private key.
@@ -66,6 +68,14 @@ func (o *openRequests) put(name string, uid types.UID, request *Open) {
 	}
 	o.names[name] = uid
 	o.byUID[uid] = request
+}
+
+// step puts another Open in the place of one, with something more known of it, and returns it.
+func (o *openRequests) step(identity *v1alpha1.ClientIdentity, request *Open, learn func(*Open)) *Open {
+	next := *request
+	learn(&next)
+	o.put(identity.Name, identity.UID, &next)
+	return &next
 }
 
 // forget drops the open request of the identity of that name, and its key with it.

@@ -44,11 +44,11 @@ func (r *Requests) Request(ctx context.Context, identity *v1alpha1.ClientIdentit
 		csrName: identity.Name + "-" + strings.ToLower(rand.Text()[:10]),
 	}
 	r.open.put(identity.Name, identity.UID, open)
-	return r.Submit(ctx, identity, open)
+	return r.submit(ctx, identity, open)
 }
 
-// Submit creates the CertificateSigningRequest, or finds out that it was created before.
-func (r *Requests) Submit(ctx context.Context, identity *v1alpha1.ClientIdentity, open *Open) Outcome {
+// submit creates the CertificateSigningRequest, or finds out that it was created before.
+func (r *Requests) submit(ctx context.Context, identity *v1alpha1.ClientIdentity, open *Open) Outcome {
 	csr := &certificatesv1.CertificateSigningRequest{
 		ObjectMeta: dependent.Meta(identity, client.ObjectKey{Name: open.csrName}),
 		Spec: certificatesv1.CertificateSigningRequestSpec{
@@ -74,7 +74,7 @@ func (r *Requests) Submit(ctx context.Context, identity *v1alpha1.ClientIdentity
 		// It may have been created all the same: the next pass tries the same name with the same request.
 		return unavailable(open, "create the CertificateSigningRequest", err)
 	}
-	open.csrUID = csr.UID
+	open = r.open.step(identity, open, func(o *Open) { o.csrUID = csr.UID })
 	log.FromContext(ctx).Info("requested a certificate", "certificateSigningRequest", klog.KObj(csr))
 	if refused := r.approve(ctx, identity, open, csr); refused != nil {
 		return *refused
@@ -117,7 +117,7 @@ func (r *Requests) approve(ctx context.Context, identity *v1alpha1.ClientIdentit
 	case err != nil:
 		return ptr.To(unavailable(open, "approve the CertificateSigningRequest", err))
 	}
-	open.approved = true
+	r.open.step(identity, open, func(o *Open) { o.approved = true })
 	return nil
 }
 

@@ -26,9 +26,6 @@ const (
 	quietTime = 5 * time.Second
 	// signerPatience is how long a signer may take before the identity says that nobody serves it.
 	signerPatience = 10 * time.Minute
-	// clockSkew is how far the clock of a signer or of an API server may be from ours: a certificate that begins within
-	// that time is waited for.
-	clockSkew = 2 * time.Minute
 )
 
 // Requests are the requests of this process.

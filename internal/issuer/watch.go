@@ -19,6 +19,7 @@ import (
 
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/proof"
+	"github.com/clientidentity/operator/internal/timing"
 )
 
 // Watch finds out when the API server drops a CA. The list of client CAs that a cluster publishes only grows, so
@@ -62,10 +63,6 @@ func (w *Watch) Start(ctx context.Context) error {
 // witnesses is how many credentials of a CA are tried until one says something: Secrets may be gone or damaged.
 const witnesses = 10
 
-// clockSkew is how far the clock of an API server may be ahead of ours. What ends sooner is not proven: it would be
-// refused for its age, and its whole CA with it.
-const clockSkew = 2 * time.Minute
-
 // look proves one credential for each CA that issued a published certificate.
 func (w *Watch) look(ctx context.Context) error {
 	var list v1alpha1.ClientIdentityList
@@ -73,11 +70,13 @@ func (w *Watch) look(ctx context.Context) error {
 		return fmt.Errorf("list identities: %w", err)
 	}
 	now := w.Clock.Now()
+	// What ends sooner than clocks may differ is not proven: it would be refused for its age, and its whole CA with it.
+	soonest := now.Add(timing.ClockSkew)
 	issued := map[key][]*v1alpha1.ClientIdentity{}
 	for i := range list.Items {
 		identity := &list.Items[i]
 		c := identity.Status.Certificate
-		if c == nil || identity.Status.SecretRef == nil || c.NotAfter == nil || c.RequestTime == nil || !now.Add(clockSkew).Before(c.NotAfter.Time) ||
+		if c == nil || identity.Status.SecretRef == nil || c.NotAfter == nil || c.RequestTime == nil || !soonest.Before(c.NotAfter.Time) ||
 			!w.Registry.RefusedSince(c).IsZero() {
 			continue
 		}

@@ -6,6 +6,7 @@
 package look
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ import (
 	"github.com/clientidentity/operator/internal/certificate"
 	"github.com/clientidentity/operator/internal/cluster"
 	"github.com/clientidentity/operator/internal/issuance"
+	"github.com/clientidentity/operator/internal/namesake"
 	"github.com/clientidentity/operator/internal/problem"
 	"github.com/clientidentity/operator/internal/secret"
 )
@@ -79,21 +81,26 @@ const IndexUsername = "spec.username"
 
 // Observe reads all that the phases decide from.
 func (o *Observer) Observe(ctx context.Context, identity *v1alpha1.ClientIdentity, status v1alpha1.ClientIdentityStatus, now time.Time) Look {
-	l := Look{Identity: identity, Status: status, Now: now}
-	l.RequestHash = certificate.RequestHashOf(&identity.Spec, identity.UID)
-	l.Obstacle = o.usernameFree(ctx, identity)
-	l.Published, l.PublishedErr = o.Secrets.Read(ctx, &status)
-	l.Open = o.Requests.Get(identity)
-	l.Target = o.targetOf(ctx, identity, &status, l.Published)
-	l.Namespaces, l.NamespacesErr = o.bindingNamespaces(ctx, identity)
-	var err error
-	if l.SecretNamespace, err = o.namespaceOfSecret(ctx, l.Target.Place.Namespace); err != nil && l.PublishedErr == nil {
-		l.PublishedErr = err
+	published, publishedErr := o.Secrets.Read(ctx, &status)
+	target := o.targetOf(ctx, identity, &status, published)
+	namespace, namespaceErr := o.namespaceOfSecret(ctx, target.Place.Namespace)
+	namespaces, namespacesErr := o.bindingNamespaces(ctx, identity)
+	readable, readableErr := o.readable(ctx, identity, target)
+	return Look{
+		Identity: identity, Status: status, Now: now, RequestHash: certificate.RequestHashOf(&identity.Spec, identity.UID),
+		Obstacle:  o.usernameFree(ctx, identity),
+		Published: published, PublishedErr: cmp.Or(publishedErr, namespaceErr), Open: o.Requests.Get(identity),
+		Target: target, SecretNamespace: namespace,
+		Namespaces: namespaces, NamespacesErr: namespacesErr, Readable: readable, ReadableErr: readableErr,
 	}
-	if identity.Spec.Secret.HolderCanRead && identity.Spec.BindTo == v1alpha1.BindToCredential && l.Target.NotAllowed == nil {
-		l.Readable, l.ReadableErr = o.Secrets.OwnedAt(ctx, identity, l.Target.Place)
+}
+
+// readable says whether the holder may be let read the Secret, where that is asked for.
+func (o *Observer) readable(ctx context.Context, identity *v1alpha1.ClientIdentity, target Target) (bool, error) {
+	if !identity.Spec.Secret.HolderCanRead || identity.Spec.BindTo != v1alpha1.BindToCredential || target.NotAllowed != nil {
+		return false, nil
 	}
-	return l
+	return o.Secrets.OwnedAt(ctx, identity, target.Place)
 }
 
 // PublishedGroups returns the groups in the published certificate: nil where none is published, empty where it has none.
@@ -113,24 +120,13 @@ func (l *Look) ValidUntil() time.Time {
 	return c.NotAfter.Time
 }
 
-// usernameFree returns a problem where an older identity has the same username: withdrawing one of them
-// would not end what the other grants. Two that are bound to their credentials do not touch each other.
+// usernameFree returns a problem where an older identity has the same username.
 func (o *Observer) usernameFree(ctx context.Context, identity *v1alpha1.ClientIdentity) error {
 	var same v1alpha1.ClientIdentityList
 	if err := o.Reader.List(ctx, &same, client.MatchingFields{IndexUsername: identity.Spec.Username}, client.UnsafeDisableDeepCopy); err != nil {
 		return fmt.Errorf("look for other identities with this username: %w", err)
 	}
-	var oldest *v1alpha1.ClientIdentity
-	for i := range same.Items {
-		other := &same.Items[i]
-		harmless := other.Spec.BindTo == v1alpha1.BindToCredential && identity.Spec.BindTo == v1alpha1.BindToCredential
-		if other.UID == identity.UID || harmless || !Older(other, identity) {
-			continue
-		}
-		if oldest == nil || Older(other, oldest) {
-			oldest = other
-		}
-	}
+	oldest := namesake.First(identity, same.Items)
 	if oldest == nil {
 		return nil
 	}
@@ -142,14 +138,6 @@ func (o *Observer) usernameFree(ctx context.Context, identity *v1alpha1.ClientId
 // usernameLook is when to look again who has a username: whoever is free is told at once, and the others need to know only
 // whom they wait for.
 const usernameLook = 10 * time.Minute
-
-// Older says whether a was created before b; of two created in the same second, the one whose name sorts first.
-func Older(a, b *v1alpha1.ClientIdentity) bool {
-	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
-		return a.CreationTimestamp.Before(&b.CreationTimestamp)
-	}
-	return a.Name < b.Name
-}
 
 // namespaceOfSecret returns a problem where the namespace of the Secret does not exist or is going.
 func (o *Observer) namespaceOfSecret(ctx context.Context, name string) (*problem.Problem, error) {

@@ -28,8 +28,8 @@ type Target struct {
 	Server *v1alpha1.ServerStatus
 	// unknown says what to set before anything can be published, or is nil.
 	unknown *problem.Problem
-	// Notice says that something is not known any more, and what goes on being used; or is nil.
-	Notice *problem.Problem
+	// Notice is a problem that says that something is not known any more, and what goes on being used; or nil.
+	Notice error
 	// Err is an error that nothing more is known of.
 	Err error
 }
@@ -99,12 +99,4 @@ func (o *Observer) lastKnown(
 		return nil, err
 	}
 	return &cluster.Endpoint{Server: status.Server.URL, Source: status.Server.Source, CA: live.CertificateAuthority()}, nil
-}
-
-// NoticeErr returns the notice as an error; nil where there is none.
-func (t *Target) NoticeErr() error {
-	if t.Notice == nil {
-		return nil
-	}
-	return t.Notice
 }

@@ -113,6 +113,13 @@ func addController(ctx context.Context, mgr ctrl.Manager, connection *rest.Confi
 	if options.Clock == nil {
 		options.Clock = clock.RealClock{}
 	}
+	clientCAs, clientCAsChanged, err := cluster.WatchClientCAs(ctx, connection)
+	if err != nil {
+		return err
+	}
+	if err := mgr.Add(clientCAs); err != nil {
+		return fmt.Errorf("add the watch on client CAs: %w", err)
+	}
 	reconciler := controller.New(controller.Dependencies{
 		Cached:  mgr.GetClient(),
 		Live:    live,
@@ -121,6 +128,8 @@ func addController(ctx context.Context, mgr ctrl.Manager, connection *rest.Confi
 		Events:  mgr.GetEventRecorder(name),
 		Clock:   options.Clock,
 		Slim:    func(object client.Object) { _, _ = slimDependent(object) },
+
+		ClientCAsChanged: clientCAsChanged,
 	}, controller.Options{
 		Places:         secret.Places{Namespaces: options.SecretNamespaces, Default: options.DefaultSecretNamespace},
 		ClusterName:    options.ClusterName,
@@ -128,6 +137,7 @@ func addController(ctx context.Context, mgr ctrl.Manager, connection *rest.Confi
 		AllowedSigners: options.AllowedSigners,
 		Spread:         options.Spread,
 		SlowLook:       options.SlowLook,
+		IssuerInterval: options.IssuerInterval,
 	})
 	if err := reconciler.SetupWithManager(ctx, mgr, options.ConcurrentReconciles); err != nil {
 		return fmt.Errorf("set up the controller: %w", err)
@@ -135,19 +145,7 @@ func addController(ctx context.Context, mgr ctrl.Manager, connection *rest.Confi
 	if err := addWebhook(mgr, live, options); err != nil {
 		return err
 	}
-	return addIssuerWatch(ctx, mgr, connection, reconciler, options)
-}
-
-// addIssuerWatch adds what notices that the API server drops a client CA.
-func addIssuerWatch(ctx context.Context, mgr ctrl.Manager, connection *rest.Config, reconciler *controller.Reconciler, options Options) error {
-	clientCAs, changed, err := cluster.WatchClientCAs(ctx, connection)
-	if err != nil {
-		return err
-	}
-	if err := mgr.Add(clientCAs); err != nil {
-		return fmt.Errorf("add the watch on client CAs: %w", err)
-	}
-	if err := mgr.Add(reconciler.IssuerWatch(options.IssuerInterval, changed)); err != nil {
+	if err := mgr.Add(reconciler.IssuerWatch()); err != nil {
 		return fmt.Errorf("add the watch on issuers: %w", err)
 	}
 	return nil

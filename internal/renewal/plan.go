@@ -72,6 +72,18 @@ type Input struct {
 	Target, Place, Rights *problem.Problem
 }
 
+// WithOpen returns the input with another open request, or with none.
+func (in Input) WithOpen(open *Open) Input {
+	in.Open = open
+	return in
+}
+
+// WithTurn returns the input with the time when the renew request may be answered.
+func (in Input) WithTurn(at time.Time) Input {
+	in.RenewTurn = at
+	return in
+}
+
 // Published is what is known of the published credential.
 type Published struct {
 	Validity

@@ -94,7 +94,7 @@ func (s *Store) Read(ctx context.Context, status *v1alpha1.ClientIdentityStatus)
 	}
 	if !s.Places.Allow(ref.Namespace) {
 		// The operator published there when it was allowed to; the cache does not tell of it any more.
-		return s.ReadLive(ctx, status)
+		return s.readLive(ctx, status)
 	}
 	cached := NewMetadata()
 	err := s.Cached.Get(ctx, client.ObjectKey{Namespace: ref.Namespace, Name: ref.Name}, cached)
@@ -105,11 +105,11 @@ func (s *Store) Read(ctx context.Context, status *v1alpha1.ClientIdentityStatus)
 		Slim(cached) // as it mostly is already
 		return Published{Meta: cached}, nil
 	}
-	return s.ReadLive(ctx, status)
+	return s.readLive(ctx, status)
 }
 
-// ReadLive reads the Secret that the status speaks of past the cache, and checks the credential in it.
-func (s *Store) ReadLive(ctx context.Context, status *v1alpha1.ClientIdentityStatus) (Published, error) {
+// readLive reads the Secret that the status speaks of past the cache, and checks the credential in it.
+func (s *Store) readLive(ctx context.Context, status *v1alpha1.ClientIdentityStatus) (Published, error) {
 	secret, err := s.live(ctx, status.SecretRef)
 	if err != nil || secret == nil {
 		return Published{}, err
@@ -124,7 +124,7 @@ func (s *Store) Confirm(ctx context.Context, status *v1alpha1.ClientIdentityStat
 	if seen.secret != nil || !seen.Exists() {
 		return seen, nil
 	}
-	live, err := s.ReadLive(ctx, status)
+	live, err := s.readLive(ctx, status)
 	if err != nil {
 		return Published{}, err
 	}
@@ -177,7 +177,7 @@ func check(secret *corev1.Secret, fingerprint string) (*Credential, string) {
 // Witness returns certificate and key (PEM) of an identity's published credential, or nothing where its Secret is gone or not
 // as it was published.
 func (s *Store) Witness(ctx context.Context, identity *v1alpha1.ClientIdentity) (certificatePEM, keyPEM []byte, err error) {
-	found, err := s.ReadLive(ctx, &identity.Status)
+	found, err := s.readLive(ctx, &identity.Status)
 	if err != nil || !found.Usable() {
 		return nil, nil, err
 	}

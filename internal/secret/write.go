@@ -5,6 +5,7 @@ package secret
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -13,10 +14,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/consistent"
 	"github.com/clientidentity/operator/internal/dependent"
 	"github.com/clientidentity/operator/internal/problem"
 )
@@ -55,7 +56,7 @@ func (s *Store) Refresh(
 		return status.SecretRef, nil
 	}
 	if seen.Cached() {
-		live, err := s.ReadLive(ctx, status)
+		live, err := s.readLive(ctx, status)
 		if err != nil {
 			return nil, err
 		}
@@ -170,25 +171,15 @@ func (s *Store) remove(ctx context.Context, seen metav1.Object) error {
 	case apierrors.IsConflict(err):
 		return problem.ErrStale
 	case apierrors.IsNotFound(err):
-		return s.expectGone(ctx, secret, uid, err)
+		gone, liveErr := consistent.Gone(ctx, s.Live, NewMetadata(), client.ObjectKeyFromObject(secret), uid)
+		if gone || apierrors.IsForbidden(liveErr) {
+			return nil
+		}
+		return fmt.Errorf("delete Secret %s/%s, which is still there: %w", seen.GetNamespace(), seen.GetName(), cmp.Or(liveErr, err))
 	case err != nil:
 		return fmt.Errorf("delete Secret %s/%s: %w", seen.GetNamespace(), seen.GetName(), err)
 	}
 	return nil
-}
-
-// expectGone returns an error where a Secret is still there whose deletion was answered with Not Found: admission answers
-// with any code that it likes.
-func (s *Store) expectGone(ctx context.Context, secret *corev1.Secret, uid types.UID, answer error) error {
-	meta := NewMetadata()
-	err := s.Live.Get(ctx, client.ObjectKeyFromObject(secret), meta)
-	switch {
-	case apierrors.IsNotFound(err), apierrors.IsForbidden(err), err == nil && meta.UID != uid:
-		return nil
-	case err != nil:
-		return fmt.Errorf("read Secret %s/%s: %w", secret.Namespace, secret.Name, err)
-	}
-	return fmt.Errorf("delete Secret %s/%s, which is still there: %w", secret.Namespace, secret.Name, answer)
 }
 
 // refused says why the API server did not store the Secret. The error of the API server is quoted only

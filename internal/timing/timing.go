@@ -13,6 +13,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
+// ClockSkew is how far the clocks of API servers and signers may be from ours.
+const ClockSkew = 2 * time.Minute
+
 // Stamp writes a time for people: RFC 3339, in UTC, in whole seconds.
 func Stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 

@@ -1,7 +1,10 @@
 // Copyright The Client Identity Operator Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package controller
+// Package statuses ends a pass over an identity: it writes the status that the pass reports, once and only on change, records
+// events about what changed, and says when to look again. It remembers statuses that could not be written. It writes nothing
+// else of an identity, and no dependent.
+package statuses
 
 import (
 	"context"
@@ -34,51 +37,58 @@ const (
 	finishTimeout = 10 * time.Second
 )
 
-// statuses writes what passes report: the status, once and only on change, and events about what changed.
-type statuses struct {
+// Writer writes what passes report.
+type Writer struct {
 	client    client.Client
 	events    events.EventRecorder
 	unwritten unwritten
 }
 
-// known returns what is known of an identity: mostly its status.
-func (s *statuses) known(identity *v1alpha1.ClientIdentity) v1alpha1.ClientIdentityStatus {
+// NewWriter returns a Writer that patches statuses with one client, and records events.
+func NewWriter(patches client.Client, recorder events.EventRecorder) *Writer {
+	return &Writer{client: patches, events: recorder}
+}
+
+// Known returns what is known of an identity: its status, or the one that could not be written yet. It is not shared.
+func (s *Writer) Known(identity *v1alpha1.ClientIdentity) v1alpha1.ClientIdentityStatus {
 	return s.unwritten.statusOf(identity)
 }
 
-// forget drops what is remembered of the identity of that name.
-func (s *statuses) forget(name string) { s.unwritten.forget(name) }
+// Forget drops what is remembered of the identity of that name.
+func (s *Writer) Forget(name string) { s.unwritten.forget(name) }
 
-// conclusion is what a pass ends with.
-type conclusion struct {
-	now time.Time
-	// stale says that a cache was behind.
-	stale bool
-	// next are the times to look again at the latest.
-	next []time.Time
-	// errs are what stands in the way.
-	errs []error
+// Conclusion is what a pass ends with, besides the status.
+type Conclusion struct {
+	// Now is when the pass began.
+	Now time.Time
+	// Stale says that a cache was behind.
+	Stale bool
+	// Next are the times to look again at the latest; zero ones count for nothing.
+	Next []time.Time
+	// Errs are what stands in the way: problems, errors that nothing more is known of, or nil.
+	Errs []error
 }
 
-// conclude writes the status and says when to look again.
-func (s *statuses) conclude(ctx context.Context, identity *v1alpha1.ClientIdentity, after v1alpha1.ClientIdentityStatus, c conclusion) (reconcile.Result, error) {
+// Conclude writes the status and says when to look again.
+func (s *Writer) Conclude(ctx context.Context, identity *v1alpha1.ClientIdentity, after v1alpha1.ClientIdentityStatus, c Conclusion) (reconcile.Result, error) {
 	if err := s.write(ctx, identity, &after); err != nil {
 		return reconcile.Result{}, err
 	}
-	if c.stale || interrupted(ctx) {
-		c.next = append(c.next, c.now.Add(soon))
+	next := c.Next
+	if c.Stale || Interrupted(ctx) {
+		next = append(next[:len(next):len(next)], c.Now.Add(soon))
 	}
-	return c.result(identity)
+	return result(identity, c.Now, next, c.Errs)
 }
 
-// interrupted says whether the operator is being stopped: what failed for that tells nothing of the identity.
-func interrupted(ctx context.Context) bool { return errors.Is(ctx.Err(), context.Canceled) }
+// Interrupted says whether the operator is being stopped: what failed for that tells nothing of the identity.
+func Interrupted(ctx context.Context) bool { return errors.Is(ctx.Err(), context.Canceled) }
 
 // result says when to look again. Errors that are no problems of a known kind go back to the queue.
-func (c conclusion) result(identity *v1alpha1.ClientIdentity) (reconcile.Result, error) {
+func result(identity *v1alpha1.ClientIdentity, now time.Time, times []time.Time, errs []error) (reconcile.Result, error) {
 	var unknown []error
-	next := timing.Earliest(c.now, c.next...)
-	for _, err := range c.errs {
+	next := timing.Earliest(now, times...)
+	for _, err := range errs {
 		// One that is in the way of everything comes twice. Errors need not be comparable; their texts are.
 		if err == nil || slices.ContainsFunc(unknown, func(known error) bool { return known.Error() == err.Error() }) {
 			continue
@@ -87,7 +97,7 @@ func (c conclusion) result(identity *v1alpha1.ClientIdentity) (reconcile.Result,
 			unknown = append(unknown, err)
 		} else if known.Retry > 0 {
 			// A tenth of jitter, by identity, so that many that wait for the same do not look at once.
-			next = timing.Earliest(c.now, next, c.now.Add(known.Retry+timing.Jitter(string(identity.UID), known.Retry/10)))
+			next = timing.Earliest(now, next, now.Add(known.Retry+timing.Jitter(string(identity.UID), known.Retry/10)))
 		}
 	}
 	if err := errors.Join(unknown...); err != nil {
@@ -96,13 +106,13 @@ func (c conclusion) result(identity *v1alpha1.ClientIdentity) (reconcile.Result,
 	if next.IsZero() {
 		return reconcile.Result{}, nil
 	}
-	return reconcile.Result{RequeueAfter: max(next.Sub(c.now), 100*time.Millisecond)}, nil
+	return reconcile.Result{RequeueAfter: max(next.Sub(now), 100*time.Millisecond)}, nil
 }
 
 // write patches the status where it changed. The patch names the UID, so that it never describes another
 // identity of the same name, and no resourceVersion, so that a change of the spec made meanwhile does not
 // keep us from remembering what was published.
-func (s *statuses) write(ctx context.Context, identity *v1alpha1.ClientIdentity, status *v1alpha1.ClientIdentityStatus) error {
+func (s *Writer) write(ctx context.Context, identity *v1alpha1.ClientIdentity, status *v1alpha1.ClientIdentityStatus) error {
 	if equality.Semantic.DeepEqual(&identity.Status, status) {
 		s.unwritten.forget(identity.Name)
 		return nil
