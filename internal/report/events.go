@@ -27,6 +27,7 @@ const (
 	actionIssue    = "Issue"
 	actionBind     = "Bind"
 	actionWithdraw = "Withdraw"
+	actionRevoke   = "Revoke"
 )
 
 // maxNote bounds the note of an event: the API server refuses a longer one (k8s.io/api/events/v1, Event.note).
@@ -48,6 +49,7 @@ func Events(identity *v1alpha1.ClientIdentity, after *v1alpha1.ClientIdentitySta
 	events = append(events, transition(before, after, v1alpha1.ConditionCertificateIssued, actionIssue, fineCertificate, "")...)
 	events = append(events, transition(before, after, v1alpha1.ConditionAccessBound, actionBind, isTrue, eventBound)...)
 	events = append(events, timedBindings(identity, after)...)
+	events = append(events, revocationEvents(before, after)...)
 	now := meta.FindStatusCondition(after.Conditions, v1alpha1.ConditionWithdrawn)
 	if now != nil && meta.FindStatusCondition(before.Conditions, v1alpha1.ConditionWithdrawn) == nil {
 		events = append(events, Event{corev1.EventTypeNormal, now.Reason, actionWithdraw, note(now)})
@@ -66,6 +68,20 @@ func certificateEvents(before, after *v1alpha1.ClientIdentityStatus) []Event {
 	}
 	return []Event{{corev1.EventTypeNormal, reason, actionIssue, fmt.Sprintf(
 		"Published certificate %s, valid until %s, in Secret %s/%s", c.SerialNumber, timing.Stamp(c.NotAfter.Time), after.SecretRef.Namespace, after.SecretRef.Name)}}
+}
+
+// revocationEvents returns that a revocation is complete, or what keeps it from that, once each.
+func revocationEvents(before, after *v1alpha1.ClientIdentityStatus) []Event {
+	was := meta.FindStatusCondition(before.Conditions, v1alpha1.ConditionRevocationComplete)
+	is := meta.FindStatusCondition(after.Conditions, v1alpha1.ConditionRevocationComplete)
+	switch {
+	case is == nil:
+	case isTrue(is) && (was == nil || was.Message != is.Message):
+		return []Event{{corev1.EventTypeNormal, is.Reason, actionRevoke, note(is)}}
+	case !isTrue(is) && is.Reason != v1alpha1.ReasonPending && (was == nil || was.Reason != is.Reason):
+		return []Event{{corev1.EventTypeWarning, is.Reason, actionRevoke, note(is)}}
+	}
+	return nil
 }
 
 // fineCertificate says whether a reason of CertificateIssued needs nobody's attention.

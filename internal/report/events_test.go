@@ -97,6 +97,23 @@ func TestOneEventForATransitionAndNoneWithout(t *testing.T) {
 	s.passes("active again", input(publishes(published(t, 3, 50*time.Minute))), "Normal Issued Issue")
 }
 
+func TestARevocationTellsWhatKeepsItAndThatItIsComplete(t *testing.T) {
+	s := newStory(t)
+	s.identity.Spec.BindTo = v1alpha1.BindToCredential
+	s.passes("first certificate", input(publishes(published(t, 1, 0))), "Normal Issued Issue")
+	rights := func(reason string) func(*Input) {
+		return func(in *Input) { in.Bindings.Rights = problem.NewWaiting(reason, 0, "not yet") }
+	}
+	s.identity.Spec.RevokeIssuedBefore = at(time.Minute)
+	s.passes("not known yet", input(rights(v1alpha1.ReasonPending)))
+	s.passes("a binding stays", input(rights(v1alpha1.ReasonBindingNotRevoked)), "Warning BindingNotRevoked Revoke")
+	s.passes("it stays still", input(rights(v1alpha1.ReasonBindingNotRevoked)))
+	s.passes("complete", input(), "Normal Revoked Revoke")
+	s.passes("complete still", input())
+	s.identity.Spec.RevokeIssuedBefore = at(2 * time.Minute)
+	s.passes("another one, at once", input(), "Normal Revoked Revoke")
+}
+
 func TestABatchOfEventsSaysWhatToDo(t *testing.T) {
 	s := newStory(t)
 	given := input(publishes(published(t, 0xabc, 0)), bindingProblem(conflict), credentialProblem(problem.NewWaiting(v1alpha1.ReasonServerUnknown, 0, "no server")))
