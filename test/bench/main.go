@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Bench measures how many identities a second the operator makes ready, as a ratio to a bare client that does the same
-// reads and writes: CertificateSigningRequest, approval, proof, Secret, RoleBinding, status and event. Absolute numbers
-// are the machine's; the ratio is the operator's.
+// reads and writes: CertificateSigningRequest, approval, proof, Secret, RoleBinding, status and event; and how long one alone
+// takes, and a revocation. Absolute numbers are the machine's; the ratio is the operator's.
 package main
 
 import (
@@ -34,9 +34,10 @@ func main() {
 	identities := flag.Int("identities", 300, "How many identities are made ready in each run.")
 	workers := flag.Int("workers", 16, "How many are worked on at a time, by either side.")
 	rounds := flag.Int("rounds", 3, "How many runs of each side, in turn.")
+	alone := flag.Int("alone", 20, "How many identities the latencies are measured with, one at a time; 0 measures none.")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, *identities, *workers, *rounds)
+	err := run(ctx, *identities, *workers, *rounds, *alone)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
@@ -44,7 +45,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, identities, workers, rounds int) (err error) {
+func run(ctx context.Context, identities, workers, rounds, alone int) (err error) {
 	cp, err := controlplane.Start(ctx, controlplane.Options{})
 	if err != nil {
 		return err
@@ -80,7 +81,7 @@ func run(ctx context.Context, identities, workers, rounds int) (err error) {
 	}
 	slices.Sort(ratios)
 	fmt.Printf("median ratio of the operator to the bare client: %.2f (min %.2f, max %.2f)\n", ratios[len(ratios)/2], ratios[0], ratios[len(ratios)-1])
-	return nil
+	return b.latencies(ctx, alone)
 }
 
 type bench struct {
