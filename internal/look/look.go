@@ -85,7 +85,7 @@ func (o *Observer) Observe(ctx context.Context, identity *v1alpha1.ClientIdentit
 	target := o.targetOf(ctx, identity, &status, published)
 	namespace, namespaceErr := o.namespaceOfSecret(ctx, target.Place.Namespace)
 	namespaces, namespacesErr := o.bindingNamespaces(ctx, identity)
-	readable, readableErr := o.readable(ctx, identity, target)
+	readable, readableErr := o.readable(ctx, identity, target.Place, target.NotAllowed == nil)
 	return Look{
 		Identity: identity, Status: status, Now: now, RequestHash: certificate.RequestHashOf(&identity.Spec, identity.UID),
 		Obstacle:  o.usernameFree(ctx, identity),
@@ -95,12 +95,12 @@ func (o *Observer) Observe(ctx context.Context, identity *v1alpha1.ClientIdentit
 	}
 }
 
-// readable says whether the holder may be let read the Secret, where that is asked for.
-func (o *Observer) readable(ctx context.Context, identity *v1alpha1.ClientIdentity, target Target) (bool, error) {
-	if !identity.Spec.Secret.HolderCanRead || identity.Spec.BindTo != v1alpha1.BindToCredential || target.NotAllowed != nil {
+// readable says whether the holder may be let read the Secret, where that is asked for, and publishing there is allowed.
+func (o *Observer) readable(ctx context.Context, identity *v1alpha1.ClientIdentity, place client.ObjectKey, allowed bool) (bool, error) {
+	if !identity.Spec.Secret.HolderCanRead || identity.Spec.BindTo != v1alpha1.BindToCredential || !allowed {
 		return false, nil
 	}
-	return o.Secrets.OwnedAt(ctx, identity, target.Place)
+	return o.Secrets.OwnedAt(ctx, identity, place)
 }
 
 // PublishedGroups returns the groups in the published certificate: nil where none is published, empty where it has none.

@@ -49,7 +49,8 @@ func newAPI(t *testing.T) (*api, *v1alpha1.ClientIdentity) {
 			return c.SubResource(name).Patch(ctx, object, patch, opts...)
 		},
 	}).Build()
-	return a, a.alice(t)
+	created := a.alice(t)
+	return a, created
 }
 
 func (a *api) alice(t *testing.T) *v1alpha1.ClientIdentity {
