@@ -14,8 +14,8 @@ type ClientIdentityStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// conditions are Ready, CertificateIssued and AccessBound, and, only while true, Reconciling, Stalled
-	// and Withdrawn.
+	// conditions are Ready, CertificateIssued and AccessBound; RevocationComplete while spec.revokeIssuedBefore is set; and, only
+	// while true, Reconciling, Stalled and Withdrawn.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -77,6 +77,9 @@ type Outcome struct {
 	Unknown bool
 }
 
+// Unseen is the outcome where nobody could look: so many were bound before, and err is why.
+func Unseen(bound int32, err error) Outcome { return Outcome{Bound: bound, Err: err, Unknown: true} }
+
 // Apply makes the bindings of an identity as they are wanted. What stands in the way of one of them does not hold up the others.
 func (w *Writer) Apply(ctx context.Context, want Wanted, mode Mode) Outcome {
 	readerErr := w.applyRole(ctx, want, mode)
@@ -86,7 +89,7 @@ func (w *Writer) Apply(ctx context.Context, want Wanted, mode Mode) Outcome {
 	}
 	observed, err := w.observe(ctx, want.Identity, wanted)
 	if err != nil {
-		return Outcome{Err: err, Unknown: true}
+		return Unseen(0, err)
 	}
 	done := w.carryOut(ctx, want, wanted, mode, observed, false, readerErr)
 	if !want.Thorough && !want.First {
@@ -96,8 +99,7 @@ func (w *Writer) Apply(ctx context.Context, want Wanted, mode Mode) Outcome {
 	live, err := w.observeLive(ctx, want, wanted)
 	switch {
 	case err != nil:
-		done.Err, done.Unknown, done.Gone = cmp.Or(done.Err, err), true, false
-		return done
+		return Outcome{Bound: done.Bound, Err: cmp.Or(done.Err, err), Stale: done.Stale, Revoked: done.Revoked, Unknown: true}
 	case live == nil:
 		return done
 	}

@@ -41,6 +41,9 @@ type bindingsOutcome struct {
 	rights *problem.Problem
 }
 
+// forget drops what is remembered of the identity of that name.
+func (b *bindings) forget(name string) { b.seen.Delete(name) }
+
 // apply makes the bindings as they are wanted. Where something is in the way of the whole identity, it only takes away: a
 // revocation, the end of a binding and its removal from the spec wait for nobody.
 func (b *bindings) apply(ctx context.Context, l look.Look) bindingsOutcome {
@@ -49,7 +52,7 @@ func (b *bindings) apply(ctx context.Context, l look.Look) bindingsOutcome {
 		mode = binding.Narrowing
 	}
 	if err := errors.Join(l.NamespacesErr, l.ReadableErr); err != nil {
-		return b.outcome(l, binding.Outcome{Bound: l.Status.BoundBindings, Err: err, Unknown: true}, access.Result{})
+		return b.outcome(l, binding.Unseen(l.Status.BoundBindings, err), access.Result{})
 	}
 	uid, _ := b.seen.Load(l.Identity.Name)
 	group := access.BoundGroup(l.Identity, l.PublishedGroups())

@@ -49,25 +49,18 @@ type credentialOutcome struct {
 	next time.Time
 }
 
-// outcomeOf is what was done about a credential, with what stands in the way: a cache that was behind is nobody's fault.
-func outcomeOf(done report.Credential, err error, next time.Time) credentialOutcome {
-	stale := errors.Is(err, problem.ErrStale)
-	if stale {
+// outcomeOf is what was done about a credential, with what stands in the way of the next one, and of keeping the published one,
+// which counts for more. A cache that was behind is nobody's fault.
+func outcomeOf(done report.Credential, err, keepErr error, next time.Time) credentialOutcome {
+	stale := errors.Is(err, problem.ErrStale) || errors.Is(keepErr, problem.ErrStale)
+	if errors.Is(err, problem.ErrStale) {
 		err = nil
+	}
+	if keepErr != nil && !errors.Is(keepErr, problem.ErrStale) {
+		err, done.Quiet = keepErr, false
 	}
 	done.Problem = problem.Of(err)
 	return credentialOutcome{Credential: done, err: err, stale: stale, next: next}
-}
-
-// hindered is the outcome where an error came in the way after it, if it did.
-func (o credentialOutcome) hindered(err error) credentialOutcome {
-	switch {
-	case errors.Is(err, problem.ErrStale):
-		o.stale = true
-	case err != nil:
-		o.err, o.Problem, o.Quiet = err, problem.Of(err), false
-	}
-	return o
 }
 
 // forget drops what is remembered of the identity of that name.
@@ -81,6 +74,7 @@ func (c *credential) advance(ctx context.Context, l look.Look, rights *problem.P
 	if err := cmp.Or(l.Obstacle, l.PublishedErr, l.Target.Err); err != nil {
 		return c.standing(l, renewal.Plan{}, err)
 	}
+	c.noteIssuer(l)
 	in, err := c.tidied(ctx, l, c.input(l, rights))
 	plan := renewal.PlanFor(in)
 	if err == nil {
@@ -96,7 +90,8 @@ func (c *credential) advance(ctx context.Context, l look.Look, rights *problem.P
 			return c.publish(ctx, l, in, step.Proven)
 		}
 	}
-	return c.refresh(ctx, l, c.outcome(l, plan, step))
+	ref, keepErr := c.refresh(ctx, l)
+	return c.outcome(l, plan, step, ref, keepErr)
 }
 
 // tidied returns what a plan looks at, after giving up a request that is not wanted any more, and after asking for a turn where
@@ -132,11 +127,11 @@ func (c *credential) step(ctx context.Context, l look.Look, plan renewal.Plan) i
 func (c *credential) standing(l look.Look, plan renewal.Plan, err error) credentialOutcome {
 	return outcomeOf(report.Credential{
 		SecretRef: l.Status.SecretRef, Usable: l.Published.Usable(), Schedule: renewal.ScheduleIn(l.Status.Certificate), Issuance: l.Status.Issuance,
-	}, err, plan.Next)
+	}, err, nil, plan.Next)
 }
 
-// outcome is what came of a plan and of the step that it led to.
-func (c *credential) outcome(l look.Look, plan renewal.Plan, step issuance.Outcome) credentialOutcome {
+// outcome is what came of a plan and of the step that it led to, while a credential is kept at ref.
+func (c *credential) outcome(l look.Look, plan renewal.Plan, step issuance.Outcome, ref *v1alpha1.SecretReference, keepErr error) credentialOutcome {
 	attempts := l.Status.Issuance
 	if plan.Forget {
 		attempts = nil
@@ -158,9 +153,9 @@ func (c *credential) outcome(l look.Look, plan renewal.Plan, step issuance.Outco
 		err = plan.Problem
 	}
 	return outcomeOf(report.Credential{
-		SecretRef: l.Status.SecretRef, Usable: l.Published.Usable(), Schedule: plan.Schedule, UpToDate: plan.UpToDate, Superseded: plan.Superseded,
+		SecretRef: ref, Usable: l.Published.Usable(), Schedule: plan.Schedule, UpToDate: plan.UpToDate, Superseded: plan.Superseded,
 		Issuance: attempts, Server: l.Target.Server, Quiet: step.Quiet,
-	}, cmp.Or(err, l.Target.Notice), next)
+	}, cmp.Or(err, l.Target.Notice), keepErr, next)
 }
 
 // waitingFor shows the open request in the status.
@@ -173,17 +168,16 @@ func waitingFor(before *v1alpha1.IssuanceStatus, name string) *v1alpha1.Issuance
 	return after
 }
 
-// refresh keeps the Secret of a credential that stays in order, whatever becomes of the next one.
-func (c *credential) refresh(ctx context.Context, l look.Look, out credentialOutcome) credentialOutcome {
-	if !l.Published.Usable() || l.Target.InTheWay() != nil {
-		return out
+// refresh keeps the Secret of a credential that stays in order, whatever becomes of the next one, and returns where it is.
+func (c *credential) refresh(ctx context.Context, l look.Look) (*v1alpha1.SecretReference, error) {
+	if !l.Keepable() {
+		return l.Status.SecretRef, nil
 	}
 	ref, err := c.secrets.Refresh(ctx, c.wanted(l), &l.Status, l.Published, l.SecretNamespace)
-	if err == nil {
-		out.SecretRef = ref
-		err = c.tidy(ctx, l, ref)
+	if err != nil {
+		return l.Status.SecretRef, err
 	}
-	return out.hindered(err)
+	return ref, c.tidy(ctx, l, ref)
 }
 
 // tidy removes other Secrets of the identity, once the API server's status speaks of the one that is published.
@@ -200,23 +194,22 @@ func samePlace(a, b *v1alpha1.SecretReference) bool {
 
 // publish puts a proven credential into the Secret.
 func (c *credential) publish(ctx context.Context, l look.Look, in renewal.Input, open *issuance.Open) credentialOutcome {
-	out := c.outcome(l, renewal.Plan{Schedule: renewal.ScheduleIn(l.Status.Certificate)}, issuance.Outcome{})
 	ref, err := c.secrets.Publish(ctx, c.wanted(l), &secret.Credential{Key: open.Key, Issued: open.Issued, Hash: open.Hash}, &l.Status, l.Published)
 	if err != nil {
-		return out.hindered(err)
+		return c.outcome(l, renewal.Plan{Schedule: renewal.ScheduleIn(l.Status.Certificate)}, issuance.Outcome{}, l.Status.SecretRef, err)
 	}
 	c.forget(l.Identity.Name)
 	certificate := &report.Certificate{Issued: open.Issued, RequestTime: open.RequestTime, RequestedTTL: open.TTL, RenewRequest: open.RenewRequest, Revocation: open.Revocation}
 	log.FromContext(ctx).Info("published a certificate", "secret", ref.Namespace+"/"+ref.Name,
 		"serialNumber", open.Issued.SerialNumber(), "notAfter", timing.Stamp(open.Issued.NotAfter()))
 	schedule := c.scheduleAfter(l, in, certificate)
-	published := outcomeOf(report.Credential{
-		SecretRef: ref, Usable: true, Published: certificate, Schedule: schedule, UpToDate: true, Server: l.Target.Server,
-	}, l.Target.Notice, timing.Earliest(l.Now, schedule.RenewalTime))
-	if l.Published.Exists() && l.Published.At(l.Target.Place) {
-		return published
+	var formerErr error
+	if !l.Published.Exists() || !l.Published.At(l.Target.Place) {
+		formerErr = c.secrets.RemoveOutOfReach(ctx, l.Published)
 	}
-	return published.hindered(c.secrets.RemoveOutOfReach(ctx, l.Published))
+	return outcomeOf(report.Credential{
+		SecretRef: ref, Usable: true, Published: certificate, Schedule: schedule, UpToDate: true, Server: l.Target.Server,
+	}, l.Target.Notice, formerErr, timing.Earliest(l.Now, schedule.RenewalTime))
 }
 
 // wanted is the Secret that the spec asks for.

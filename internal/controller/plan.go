@@ -43,21 +43,25 @@ func (c *credential) input(l look.Look, rights *problem.Problem) renewal.Input {
 			RequestChanged: !certificate.SameRequest(l.Published.RequestHash(), l.RequestHash),
 		}
 		in.Previous = renewal.EarlierValidity(l.Status.Certificates, 1)
-		in.Issuer = c.judge(l, in.Published.RequestChanged)
+		in.Issuer = c.judge(l)
 	}
 	return in
 }
 
-// judge finds out whether the CA of the published certificate is still in use and still accepted. One that answers another
-// request than the spec's may come from another signer, and tells nothing of the spec's.
-func (c *credential) judge(l look.Look, answersAnother bool) renewal.Issuer {
-	signer, published := l.Identity.Spec.SignerName, l.Status.Certificate
-	if !answersAnother {
-		c.issuers.Seen(signer, published, l.Now)
+// noteIssuer tells the registry which CA issued the published certificate. One that answers another request than the spec's may
+// come from another signer, and tells nothing of the spec's.
+func (c *credential) noteIssuer(l look.Look) {
+	if l.Published.Exists() && certificate.SameRequest(l.Published.RequestHash(), l.RequestHash) {
+		c.issuers.Seen(l.Identity.Spec.SignerName, l.Status.Certificate, l.Now)
 	}
+}
+
+// judge finds out whether the CA of the published certificate is still in use and still accepted.
+func (c *credential) judge(l look.Look) renewal.Issuer {
+	published := l.Status.Certificate
 	return renewal.Issuer{
 		Name:         published.Issuer,
-		SupersededAt: c.spread(c.issuers.Superseded(signer, published), l.Identity),
+		SupersededAt: c.spread(c.issuers.Superseded(l.Identity.Spec.SignerName, published), l.Identity),
 		RefusedAt:    c.spread(c.issuers.RefusedSince(published), l.Identity),
 	}
 }

@@ -137,7 +137,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	identity := &v1alpha1.ClientIdentity{}
 	if err := r.client.Get(ctx, request.NamespacedName, identity); err != nil {
 		if apierrors.IsNotFound(err) {
-			r.bindings.seen.Delete(request.Name)
+			r.bindings.forget(request.Name)
 			r.credential.forget(request.Name)
 			r.statuses.Forget(request.Name)
 			return reconcile.Result{}, nil

@@ -87,7 +87,7 @@ func TestApproveRefusesAnythingButTheExactRequest(t *testing.T) {
 			alice := &v1alpha1.ClientIdentity{ObjectMeta: metav1.ObjectMeta{Name: "alice", UID: "u0"}}
 			requests := NewRequests(api, api, nil, clocktesting.NewFakePassiveClock(time.Unix(0, 0)))
 			requests.open.put("alice", alice.UID, open)
-			refused := requests.approve(t.Context(), alice, open, csr)
+			_, refused := requests.approve(t.Context(), alice, open, csr)
 			kept := requests.Get(alice)
 			approved := kept != nil && kept.approved
 			if test.approved != (refused == nil) || test.approved != approved || approvals > 0 != test.approved {

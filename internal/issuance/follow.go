@@ -61,7 +61,8 @@ func (r *Requests) Follow(ctx context.Context, identity *v1alpha1.ClientIdentity
 // await waits for the signer, after approving the request where that failed before.
 func (r *Requests) await(ctx context.Context, identity *v1alpha1.ClientIdentity, open *Open, csr *certificatesv1.CertificateSigningRequest) Outcome {
 	if !open.approved && condition(csr, certificatesv1.CertificateApproved) == nil {
-		if refused := r.approve(ctx, identity, open, csr); refused != nil {
+		var refused *Outcome
+		if open, refused = r.approve(ctx, identity, open, csr); refused != nil {
 			return *refused
 		}
 	}

@@ -76,17 +76,19 @@ func (r *Requests) submit(ctx context.Context, identity *v1alpha1.ClientIdentity
 	}
 	open = r.open.step(identity, open, func(o *Open) { o.csrUID = csr.UID })
 	log.FromContext(ctx).Info("requested a certificate", "certificateSigningRequest", klog.KObj(csr))
-	if refused := r.approve(ctx, identity, open, csr); refused != nil {
+	if _, refused := r.approve(ctx, identity, open, csr); refused != nil {
 		return *refused
 	}
 	return Outcome{Quiet: true, Next: open.RequestTime.Add(quietTime)}
 }
 
 // approve approves csr if it is exactly the request that this process made: its UID, request, signer and usages. It
-// returns what is in the way, or nil.
-func (r *Requests) approve(ctx context.Context, identity *v1alpha1.ClientIdentity, open *Open, csr *certificatesv1.CertificateSigningRequest) *Outcome {
-	lost := func(message string) *Outcome {
-		return ptr.To(r.fail(identity, open, v1alpha1.ReasonRequestLost, message))
+// returns the request as it is then, and what is in the way, or nil.
+func (r *Requests) approve(
+	ctx context.Context, identity *v1alpha1.ClientIdentity, open *Open, csr *certificatesv1.CertificateSigningRequest,
+) (*Open, *Outcome) {
+	lost := func(message string) (*Open, *Outcome) {
+		return open, ptr.To(r.fail(identity, open, v1alpha1.ReasonRequestLost, message))
 	}
 	if csr.UID != open.csrUID || !bytes.Equal(csr.Spec.Request, open.request) ||
 		csr.Spec.SignerName != open.SignerName || !slices.Equal(csr.Spec.Usages, usages) {
@@ -96,7 +98,7 @@ func (r *Requests) approve(ctx context.Context, identity *v1alpha1.ClientIdentit
 		return lost(fmt.Sprintf("the CertificateSigningRequest is not the one that was planned: %v", err))
 	}
 	if condition(csr, certificatesv1.CertificateApproved) != nil || condition(csr, certificatesv1.CertificateDenied) != nil {
-		return nil // somebody decided, while the answer to its creation was lost
+		return open, nil // somebody decided, while the answer to its creation was lost
 	}
 	approved := csr.DeepCopy()
 	approved.Status.Conditions = append(approved.Status.Conditions, certificatesv1.CertificateSigningRequestCondition{
@@ -109,16 +111,15 @@ func (r *Requests) approve(ctx context.Context, identity *v1alpha1.ClientIdentit
 	switch {
 	case apierrors.IsForbidden(err):
 		// The request stays open: it is approved as soon as the right is granted.
-		return ptr.To(delay(open, v1alpha1.ReasonApprovalForbidden,
+		return open, ptr.To(delay(open, v1alpha1.ReasonApprovalForbidden,
 			fmt.Sprintf("the operator may not approve requests for signer %q: grant its ServiceAccount approve on signers with this resourceName", open.SignerName)))
 	case apierrors.IsConflict(err), apierrors.IsNotFound(err):
 		// Somebody denied, approved or deleted it: the watch brings what they did.
-		return nil
+		return open, nil
 	case err != nil:
-		return ptr.To(unavailable(open, "approve the CertificateSigningRequest", err))
+		return open, ptr.To(unavailable(open, "approve the CertificateSigningRequest", err))
 	}
-	r.open.step(identity, open, func(o *Open) { o.approved = true })
-	return nil
+	return r.open.step(identity, open, func(o *Open) { o.approved = true }), nil
 }
 
 // unavailable says that the API server did not answer, or answered that it cannot now. The request stays open:

@@ -120,6 +120,9 @@ func (l *Look) ValidUntil() time.Time {
 	return c.NotAfter.Time
 }
 
+// Keepable says whether the published credential can be kept in order: it is usable, and nothing is in the way of its place.
+func (l *Look) Keepable() bool { return l.Published.Usable() && l.Target.InTheWay() == nil }
+
 // usernameFree returns a problem where an older identity has the same username.
 func (o *Observer) usernameFree(ctx context.Context, identity *v1alpha1.ClientIdentity) error {
 	var same v1alpha1.ClientIdentityList
