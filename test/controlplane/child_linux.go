@@ -16,17 +16,16 @@ func childAttributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
-// binary returns the path to start a component by. envtest starts its processes without a parent-death signal, so they
-// would outlive a test that is killed: a script that sets it first stands in for the binary. Without util-linux'
-// setpriv it is the binary itself.
+// binary returns the path to start a component by: a script that stands in for the binary and notes its process id, for
+// Pause. envtest starts its processes without a parent-death signal, so they would outlive a test that is killed: the script
+// sets it first, where util-linux' setpriv is there.
 func (cp *ControlPlane) binary(c Component) (string, error) {
-	path := filepath.Join(cp.binDir, string(c))
-	setpriv, err := exec.LookPath("setpriv")
-	if err != nil {
-		return path, nil //nolint:nilerr // without setpriv the binary is started itself
+	script := fmt.Sprintf("#!/bin/sh\necho $$ >'%s'\nexec ", cp.pidFile(c))
+	if setpriv, err := exec.LookPath("setpriv"); err == nil {
+		script += fmt.Sprintf("'%s' --pdeathsig KILL ", setpriv)
 	}
+	script += fmt.Sprintf("'%s' \"$@\"\n", filepath.Join(cp.binDir, c.executable()))
 	wrapper := filepath.Join(cp.dir, "bin", string(c))
-	script := fmt.Sprintf("#!/bin/sh\nexec '%s' --pdeathsig KILL '%s' \"$@\"\n", setpriv, path)
 	if err := writeFile(wrapper, []byte(script)); err != nil {
 		return "", err
 	}

@@ -17,5 +17,5 @@ func childAttributes() *syscall.SysProcAttr {
 
 // binary returns the path to start a component by.
 func (cp *ControlPlane) binary(c Component) (string, error) {
-	return filepath.Join(cp.binDir, string(c)), nil
+	return filepath.Join(cp.binDir, c.executable()), nil
 }

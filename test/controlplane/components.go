@@ -16,12 +16,21 @@ import (
 // Component is one process of the control plane.
 type Component string
 
-// The components. Their names are those of the binaries.
+// The components. Their names are those of the binaries, but for that of another API server: see AddAPIServer.
 const (
 	Etcd              Component = "etcd"
 	APIServer         Component = "kube-apiserver"
+	SecondAPIServer   Component = "kube-apiserver-2"
 	ControllerManager Component = "kube-controller-manager"
 )
+
+// executable returns the name of the binary.
+func (c Component) executable() string {
+	if c == SecondAPIServer {
+		c = APIServer
+	}
+	return string(c)
+}
 
 const (
 	startTimeout = 60 * time.Second // until it answers; then the start has failed
@@ -92,10 +101,15 @@ func (cp *ControlPlane) startComponent(ctx context.Context, c Component) error {
 
 // waitUntilServing waits until the API server is ready, if the component matters to it and it runs.
 func (cp *ControlPlane) waitUntilServing(ctx context.Context, c Component) error {
-	if c == ControllerManager || !cp.running[APIServer] || !cp.running[Etcd] {
+	switch {
+	case c == ControllerManager || !cp.running[Etcd]:
 		return nil
+	case c == SecondAPIServer:
+		return cp.waitForAPIServer(ctx, cp.secondURL())
+	case cp.running[APIServer]:
+		return cp.waitForAPIServer(ctx, cp.URL())
 	}
-	return cp.waitForAPIServer(ctx)
+	return nil
 }
 
 func (cp *ControlPlane) stopComponent(c Component) error {

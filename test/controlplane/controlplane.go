@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"sync"
@@ -68,7 +69,9 @@ type ControlPlane struct {
 	clientCAs *clientCAs
 	admin     *rest.Config
 
+	etcdURL   *url.URL
 	apiServer *envtest.APIServer
+	second    *envtest.APIServer // nil until there is one
 	runners   map[Component]runner
 	logs      map[Component]*os.File
 	thread    *thread
@@ -114,7 +117,7 @@ func (cp *ControlPlane) Stop() error {
 	cp.stopped = true
 
 	var errs []error
-	for _, c := range []Component{ControllerManager, APIServer, Etcd} {
+	for _, c := range []Component{ControllerManager, SecondAPIServer, APIServer, Etcd} {
 		errs = append(errs, cp.stopComponent(c))
 	}
 	for _, log := range cp.logs {

@@ -63,6 +63,7 @@ func TestControlPlane(t *testing.T) {
 	for _, c := range []controlplane.Component{controlplane.Etcd, controlplane.APIServer, controlplane.ControllerManager} {
 		t.Run("keeps data over a restart of "+string(c), func(t *testing.T) { testRestart(t, cp, c) })
 	}
+	t.Run("serves through a second API server, also while the first one is paused", func(t *testing.T) { testSecondAPIServer(t, cp) })
 	t.Run("rotates the client CA", func(t *testing.T) { testRotation(t, cp) })
 	t.Run("leaves nothing behind", func(t *testing.T) { testStop(t, cp) })
 }
@@ -207,6 +208,25 @@ func testRestart(t *testing.T, cp *controlplane.ControlPlane, component controlp
 	}, bound, cadence).Should(Succeed())
 	config := signedUser(g, cp, "after-"+string(component), "team-a", time.Hour)
 	g.Expect(whoami(config)).To(HaveField("Groups", ContainElement("team-a")))
+}
+
+func testSecondAPIServer(t *testing.T, cp *controlplane.ControlPlane) {
+	g := NewWithT(t)
+	second, err := cp.AddAPIServer(ctx)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(second.Host).NotTo(Equal(cp.URL()))
+	user := signedUser(g, cp, "carol", "team-c", time.Hour)
+	g.Expect(whoami(cp.ThroughSecond(user))).To(HaveField("Username", "carol"))
+
+	g.Expect(cp.Pause(controlplane.APIServer)).To(Succeed())
+	impatient := cp.Config()
+	impatient.Timeout = time.Second
+	g.Expect(whoami(impatient)).Error().To(MatchError(ContainSubstring("deadline exceeded")))
+	g.Expect(whoami(second)).Error().NotTo(HaveOccurred())
+	g.Expect(cp.Resume(controlplane.APIServer)).To(Succeed())
+	g.Eventually(func() error { _, err := whoami(cp.Config()); return err }, bound, cadence).Should(Succeed())
+	g.Expect(cp.StopComponent(controlplane.SecondAPIServer)).To(Succeed())
+	g.Expect(cp.Pause(controlplane.SecondAPIServer)).To(MatchError(ContainSubstring("it does not run")))
 }
 
 func testRotation(t *testing.T, cp *controlplane.ControlPlane) {

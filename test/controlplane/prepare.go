@@ -34,7 +34,8 @@ func (cp *ControlPlane) prepare() error {
 	if err != nil {
 		return err
 	}
-	if cp.apiServer, err = cp.newAPIServer(etcd.URL, ports[1]); err != nil {
+	cp.etcdURL = etcd.URL
+	if cp.apiServer, err = cp.newAPIServer(APIServer, ports[1]); err != nil {
 		return err
 	}
 	if err := cp.makeAdmin(); err != nil {
@@ -74,19 +75,19 @@ func (cp *ControlPlane) newEtcd(port int) (*envtest.Etcd, error) {
 }
 
 // newAPIServer returns the API server, not started yet.
-func (cp *ControlPlane) newAPIServer(etcd *url.URL, port int) (*envtest.APIServer, error) {
-	log, err := cp.openLog(APIServer)
+func (cp *ControlPlane) newAPIServer(c Component, port int) (*envtest.APIServer, error) {
+	log, err := cp.openLog(c)
 	if err != nil {
 		return nil, err
 	}
-	path, err := cp.binary(APIServer)
+	path, err := cp.binary(c)
 	if err != nil {
 		return nil, err
 	}
 	server := &envtest.APIServer{
 		Path:    path,
 		CertDir: cp.pki(),
-		EtcdURL: etcd,
+		EtcdURL: cp.etcdURL,
 		SecureServing: envtest.SecureServing{
 			ListenAddr: envtest.ListenAddr{Address: loopback, Port: strconv.Itoa(port)},
 			CA:         cp.serverCA.CertPEM(),

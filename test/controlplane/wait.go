@@ -17,15 +17,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// waitForAPIServer waits until the API server says that it is ready.
-func (cp *ControlPlane) waitForAPIServer(ctx context.Context) error {
+// waitForAPIServer waits until the API server at a URL says that it is ready.
+func (cp *ControlPlane) waitForAPIServer(ctx context.Context, url string) error {
 	admin, err := rest.HTTPClientFor(cp.admin)
 	if err != nil {
 		return err
 	}
 	defer admin.CloseIdleConnections()
 	return poll(ctx, startTimeout, "waiting until it is ready", func(ctx context.Context) error {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, cp.URL()+"/readyz", nil)
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/readyz", nil)
 		if err != nil {
 			return err
 		}

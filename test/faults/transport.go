@@ -22,6 +22,7 @@ type Transport struct {
 	lose   func() bool
 	died   chan struct{}
 	writes int
+	holds  []*hold
 }
 
 // NewTransport returns a way to the API server that works.
@@ -105,7 +106,13 @@ func (l *link) RoundTrip(request *http.Request) (*http.Response, error) {
 	if l.isDead() {
 		return nil, errCut
 	}
+	if err := l.pass(request); err != nil {
+		return nil, err
+	}
 	response, err := l.next.RoundTrip(request)
+	if err == nil {
+		response.Body = &heldBody{response.Body, l.Transport, request}
+	}
 	if err != nil || request.Method == http.MethodGet || request.Method == http.MethodHead {
 		return response, err
 	}

@@ -20,6 +20,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -44,7 +45,20 @@ type Copy struct {
 	NotAfter time.Time
 	// Epoch is the revocation that its credential group is of, in seconds; 0 before the first one.
 	Epoch   int64
+	config  *rest.Config
 	clients kubernetes.Interface
+}
+
+// Through returns the same copy, used at another API server.
+func (c *Copy) Through(server string) (*Copy, error) {
+	other := *c
+	other.config = rest.CopyConfig(c.config)
+	other.config.Host = server
+	var err error
+	if other.clients, err = kubernetes.NewForConfig(other.config); err != nil {
+		return nil, errors.New("no client can be made for that API server")
+	}
+	return &other, nil
 }
 
 // Of makes a copy of a published Secret. Its errors quote nothing of it.
@@ -68,7 +82,7 @@ func Of(secret *corev1.Secret) (*Copy, error) {
 	}
 	return &Copy{
 		Fingerprint: digest(block.Bytes), Key: digest(secret.Data[v1alpha1.PrivateKeyKey]), Groups: certificate.Subject.Organization,
-		NotAfter: certificate.NotAfter, Epoch: epoch(certificate.Subject.Organization), clients: clients,
+		NotAfter: certificate.NotAfter, Epoch: epoch(certificate.Subject.Organization), config: config, clients: clients,
 	}, nil
 }
 
