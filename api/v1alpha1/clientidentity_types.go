@@ -27,6 +27,7 @@ import (
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,priority=1
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63",message="metadata.name must be at most 63 characters, so that it fits a label"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.spec.revokeIssuedBefore) || !has(self.spec.revokeIssuedBefore) || int(self.spec.revokeIssuedBefore) >= int(oldSelf.spec.revokeIssuedBefore) || (has(oldSelf.status) && has(oldSelf.status.certificate) && has(oldSelf.status.certificate.requestTime) && int(self.spec.revokeIssuedBefore) > int(oldSelf.status.certificate.requestTime))",fieldPath=".spec.revokeIssuedBefore",message="may only grow: older certificates would be valid again"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.revokeIssuedBefore) || (has(oldSelf.spec.revokeIssuedBefore) && int(self.spec.revokeIssuedBefore) == int(oldSelf.spec.revokeIssuedBefore)) || !has(oldSelf.status) || !has(oldSelf.status.certificates) || !oldSelf.status.certificates.exists(c, has(c.revokeIssuedBefore) && int(c.revokeIssuedBefore) == int(self.spec.revokeIssuedBefore))",fieldPath=".spec.revokeIssuedBefore",message="is the time of an earlier revocation: certificates issued after it would be valid again; use the current time"
 // +kubebuilder:metadata:annotations={"helm.sh/resource-policy=keep","argocd.argoproj.io/sync-options=Prune=false,Delete=false","kustomize.toolkit.fluxcd.io/prune=disabled"}
 type ClientIdentity struct {
 	metav1.TypeMeta   `json:",inline"`

@@ -232,6 +232,17 @@ type OtherCertificates struct {
 	// moreGroups is true where there are groups that the list has no room for.
 	// +optional
 	MoreGroups bool `json:"moreGroups,omitempty"`
+
+	// revokeIssuedBefore is the newest that one of them was asked with.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('0001-01-01T00:00:00Z') && self <= timestamp('9999-12-31T23:59:59.999999999Z')",message="must be a time such as 2027-03-01T00:00:00Z in the years 1 to 9999"
+	RevokeIssuedBefore *metav1.Time `json:"revokeIssuedBefore,omitempty"`
+
+	// withdrawn is true where one of them was issued before a withdrawal of the identity.
+	// +optional
+	Withdrawn bool `json:"withdrawn,omitempty"`
 }
 
 // SecretReference refers to the Secret that the credential is published in.

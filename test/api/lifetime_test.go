@@ -20,6 +20,7 @@ const (
 	shorter     = "must be shorter than ttl"
 	grow        = "may only grow: older certificates would be valid again"
 	removed     = "cannot be removed once it is set: older certificates would be valid again"
+	reused      = "is the time of an earlier revocation: certificates issued after it would be valid again; use the current time"
 )
 
 func TestTTL(t *testing.T) {
@@ -214,13 +215,15 @@ func TestRevokeIssuedBeforeInTheFutureIsFollowedByOneAfterTheLastCertificate(t *
 		to     string
 		want   want
 	}{
-		"no status":                {nil, "2026-11-22T03:04:01Z", want{broken("spec.revokeIssuedBefore", grow)}},
-		"no certificate":           {object{"boundBindings": 1}, "2026-11-22T03:04:01Z", want{broken("spec.revokeIssuedBefore", grow)}},
-		"after the certificate":    {object{"certificate": object{"requestTime": "2026-11-22T03:04:00Z"}}, "2026-11-22T03:04:01Z", nil},
-		"in the same second":       {object{"certificate": object{"requestTime": "2026-11-22T03:04:00Z"}}, "2026-11-22T03:04:00Z", want{broken("spec.revokeIssuedBefore", grow)}},
-		"before the certificate":   {object{"certificate": object{"requestTime": "2026-11-22T03:04:00Z"}}, "2026-11-22T03:03:59Z", want{broken("spec.revokeIssuedBefore", grow)}},
-		"at no known time of it":   {object{"certificate": object{"notBefore": "2026-11-22T03:04:00Z"}}, "2026-11-22T03:04:01Z", want{broken("spec.revokeIssuedBefore", grow)}},
-		"to nothing, whatever was": {object{"certificate": object{"requestTime": "2026-11-22T03:04:00Z"}}, "", want{broken("spec.revokeIssuedBefore", removed)}},
+		"no status":                 {nil, "2026-11-22T03:04:01Z", want{broken("spec.revokeIssuedBefore", grow)}},
+		"no certificate":            {object{"boundBindings": 1}, "2026-11-22T03:04:01Z", want{broken("spec.revokeIssuedBefore", grow)}},
+		"after the certificate":     {object{"certificate": object{"requestTime": "2026-11-22T03:04:00Z"}}, "2026-11-22T03:04:01Z", nil},
+		"in the same second":        {object{"certificate": object{"requestTime": "2026-11-22T03:04:00Z"}}, "2026-11-22T03:04:00Z", want{broken("spec.revokeIssuedBefore", grow)}},
+		"before the certificate":    {object{"certificate": object{"requestTime": "2026-11-22T03:04:00Z"}}, "2026-11-22T03:03:59Z", want{broken("spec.revokeIssuedBefore", grow)}},
+		"at no known time of it":    {object{"certificate": object{"notBefore": "2026-11-22T03:04:00Z"}}, "2026-11-22T03:04:01Z", want{broken("spec.revokeIssuedBefore", grow)}},
+		"to that of an earlier one": {object{"certificates": []any{object{}, object{"revokeIssuedBefore": "2026-11-22T03:05:00Z"}}, "certificate": object{"requestTime": "2026-11-22T03:04:00Z"}}, "2026-11-22T03:05:00.9Z", want{broken("spec.revokeIssuedBefore", reused)}},
+		"beside an earlier one":     {object{"certificates": []any{object{"revokeIssuedBefore": "2026-11-22T03:05:00Z"}}, "certificate": object{"requestTime": "2026-11-22T03:04:00Z"}}, "2026-11-22T03:05:01Z", nil},
+		"to nothing, whatever was":  {object{"certificate": object{"requestTime": "2026-11-22T03:04:00Z"}}, "", want{broken("spec.revokeIssuedBefore", removed)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			stored(t, "changed", `revokeIssuedBefore: "9999-12-31T23:59:59Z"`)
