@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
@@ -30,6 +31,11 @@ func lastRevision(status *v1alpha1.ClientIdentityStatus) int64 {
 	return last
 }
 
+// over says whether a certificate has ended by the clock of any API server, which may be behind ours.
+func over(notAfter *metav1.Time, now time.Time) bool {
+	return notAfter == nil || !now.Before(notAfter.Add(timing.ClockSkew))
+}
+
 // revivedUntil returns until when a certificate is valid that was issued before a withdrawal and has its rights back
 // since the identity is active again; the zero time where there is none.
 func revivedUntil(spec *v1alpha1.ClientIdentitySpec, uid types.UID, status *v1alpha1.ClientIdentityStatus, now time.Time) time.Time {
@@ -37,12 +43,18 @@ func revivedUntil(spec *v1alpha1.ClientIdentitySpec, uid types.UID, status *v1al
 	group := certificate.CredentialGroup(string(uid), timing.Of(spec.RevokeIssuedBefore))
 	for i := range status.Certificates {
 		c := &status.Certificates[i]
-		if !c.Withdrawn || c.NotAfter == nil || !c.NotAfter.After(now) {
+		if !c.Withdrawn || over(c.NotAfter, now) {
 			continue
 		}
 		bound := spec.BindTo != v1alpha1.BindToCredential || slices.Contains(c.Groups, group)
 		if bound && c.NotAfter.After(until) {
 			until = c.NotAfter.Time
+		}
+	}
+	if others := status.OtherCertificates; others != nil && others.Withdrawn && !over(others.NotAfter, now) && others.NotAfter.After(until) {
+		// Revocations grow: what was asked for with the newest of theirs is all that the wanted one may leave its rights.
+		if spec.BindTo != v1alpha1.BindToCredential || sameSecond(others.RevokeIssuedBefore, spec.RevokeIssuedBefore) {
+			until = others.NotAfter.Time
 		}
 	}
 	return until
@@ -57,20 +69,33 @@ func unrevokedUntil(spec *v1alpha1.ClientIdentitySpec, status *v1alpha1.ClientId
 	}
 	for i := range status.Certificates {
 		c := &status.Certificates[i]
-		meant := c.RevokeIssuedBefore == nil || c.RevokeIssuedBefore.Unix() != spec.RevokeIssuedBefore.Unix()
-		if end := timing.Value(c.NotAfter); meant && end.After(now) && end.After(until) {
-			until = end
+		meant := !sameSecond(c.RevokeIssuedBefore, spec.RevokeIssuedBefore)
+		if meant && !over(c.NotAfter, now) && c.NotAfter.After(until) {
+			until = c.NotAfter.Time
 		}
 	}
-	if others := status.OtherCertificates; others != nil && timing.Value(others.NotAfter).After(now) && timing.Value(others.NotAfter).After(until) {
+	if others := status.OtherCertificates; others != nil && !over(others.NotAfter, now) && others.NotAfter.After(until) {
 		until = others.NotAfter.Time // which of them are meant is not known
 	}
 	return until
 }
 
+// sameSecond says whether two revocations are one, or both are none: whole seconds count.
+func sameSecond(a, b *metav1.Time) bool {
+	if a == nil || b == nil {
+		return a == nil && b == nil
+	}
+	return a.Unix() == b.Unix()
+}
+
 // NextChange returns when what a status says changes by the mere passing of time; zero where it does not.
 func NextChange(identity *v1alpha1.ClientIdentity, status *v1alpha1.ClientIdentityStatus, now time.Time) time.Time {
-	times := []time.Time{unrevokedUntil(&identity.Spec, status, now), revivedUntil(&identity.Spec, identity.UID, status, now)}
+	var times []time.Time
+	for _, until := range []time.Time{unrevokedUntil(&identity.Spec, status, now), revivedUntil(&identity.Spec, identity.UID, status, now)} {
+		if !until.IsZero() {
+			times = append(times, until.Add(timing.ClockSkew))
+		}
+	}
 	if end := identity.Spec.AccessUntil; end != nil {
 		times = append(times, end.Time)
 	}
@@ -93,7 +118,7 @@ const (
 // they may do matters until they end.
 func remember(status *v1alpha1.ClientIdentityStatus, published v1alpha1.IssuedCertificate, now time.Time) {
 	earlier := slices.DeleteFunc(slices.Clone(status.Certificates), func(c v1alpha1.IssuedCertificate) bool {
-		return c.NotAfter == nil || !now.Before(c.NotAfter.Time)
+		return over(c.NotAfter, now)
 	})
 	all := append([]v1alpha1.IssuedCertificate{published}, earlier...)
 	newest := all[:min(len(all), newestCertificates)]
@@ -101,7 +126,7 @@ func remember(status *v1alpha1.ClientIdentityStatus, published v1alpha1.IssuedCe
 	slices.SortStableFunc(older, func(a, b v1alpha1.IssuedCertificate) int { return b.NotAfter.Compare(a.NotAfter.Time) })
 	kept := older[:min(len(older), maxCertificates-len(newest))]
 	others := status.OtherCertificates
-	if others != nil && !now.Before(timing.Value(others.NotAfter)) {
+	if others != nil && over(others.NotAfter, now) {
 		others = nil
 	}
 	for _, c := range older[len(kept):] {
@@ -120,6 +145,10 @@ func sumUp(sum *v1alpha1.OtherCertificates, c v1alpha1.IssuedCertificate) *v1alp
 	}
 	if after.NotAfter == nil || after.NotAfter.Before(c.NotAfter) {
 		after.NotAfter = c.NotAfter.DeepCopy()
+	}
+	after.Withdrawn = after.Withdrawn || c.Withdrawn
+	if after.RevokeIssuedBefore == nil || (c.RevokeIssuedBefore != nil && after.RevokeIssuedBefore.Before(c.RevokeIssuedBefore)) {
+		after.RevokeIssuedBefore = c.RevokeIssuedBefore.DeepCopy()
 	}
 	for _, group := range c.Groups {
 		switch {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/certificate"
+	"github.com/clientidentity/operator/internal/timing"
 )
 
 func TestRevivedUntil(t *testing.T) {
@@ -21,24 +22,40 @@ func TestRevivedUntil(t *testing.T) {
 	entry := func(withdrawn bool, notAfter time.Time, groups ...string) v1alpha1.IssuedCertificate {
 		return v1alpha1.IssuedCertificate{Withdrawn: withdrawn, NotAfter: &metav1.Time{Time: notAfter}, Groups: groups}
 	}
+	list := func(entries ...v1alpha1.IssuedCertificate) []v1alpha1.IssuedCertificate { return entries }
+	later, earlier := now.Add(2*time.Hour), now.Add(-time.Hour)
+	others := func(withdrawn bool, with *time.Time) *v1alpha1.OtherCertificates {
+		o := &v1alpha1.OtherCertificates{NotAfter: &metav1.Time{Time: later}, Withdrawn: withdrawn}
+		if with != nil {
+			o.RevokeIssuedBefore = &metav1.Time{Time: *with}
+		}
+		return o
+	}
 	for name, test := range map[string]struct {
 		bindTo  v1alpha1.BindTo
 		revoke  *time.Time
 		entries []v1alpha1.IssuedCertificate
+		others  *v1alpha1.OtherCertificates
 		want    time.Time
 	}{
-		"a certificate that was never withdrawn is not revived": {v1alpha1.BindToUsername, nil, []v1alpha1.IssuedCertificate{entry(false, end)}, time.Time{}},
-		"one of the user name has its rights back":              {v1alpha1.BindToUsername, nil, []v1alpha1.IssuedCertificate{entry(false, now), entry(true, end)}, end},
-		"one that has ended has not":                            {v1alpha1.BindToUsername, nil, []v1alpha1.IssuedCertificate{entry(true, now)}, time.Time{}},
-		"one of the same credential group has":                  {v1alpha1.BindToCredential, nil, []v1alpha1.IssuedCertificate{entry(true, end, old)}, end},
-		"one that was revoked has not":                          {v1alpha1.BindToCredential, &revoke, []v1alpha1.IssuedCertificate{entry(true, end, old)}, time.Time{}},
+		"a certificate that was never withdrawn is not revived":  {v1alpha1.BindToUsername, nil, list(entry(false, end)), nil, time.Time{}},
+		"one of the user name has its rights back":               {v1alpha1.BindToUsername, nil, list(entry(false, now), entry(true, end)), nil, end},
+		"one that has ended has not":                             {v1alpha1.BindToUsername, nil, list(entry(true, now.Add(-timing.ClockSkew))), nil, time.Time{}},
+		"one that has ended by this clock alone has":             {v1alpha1.BindToUsername, nil, list(entry(true, now)), nil, now},
+		"one of the same credential group has":                   {v1alpha1.BindToCredential, nil, list(entry(true, end, old)), nil, end},
+		"one that was revoked has not":                           {v1alpha1.BindToCredential, &revoke, list(entry(true, end, old)), nil, time.Time{}},
+		"those that are not listed have":                         {v1alpha1.BindToUsername, nil, list(entry(true, now)), others(true, nil), later},
+		"those that are not listed and never withdrawn have not": {v1alpha1.BindToUsername, nil, nil, others(false, nil), time.Time{}},
+		"those that are not listed and were revoked have not":    {v1alpha1.BindToCredential, &revoke, nil, others(true, &earlier), time.Time{}},
+		"those that are not listed of the same group have":       {v1alpha1.BindToCredential, &revoke, nil, others(true, &revoke), later},
+		"those that are not listed, where nothing is revoked":    {v1alpha1.BindToCredential, nil, nil, others(true, nil), later},
 	} {
 		t.Run(name, func(t *testing.T) {
 			spec := &v1alpha1.ClientIdentitySpec{BindTo: test.bindTo}
 			if test.revoke != nil {
 				spec.RevokeIssuedBefore = &metav1.Time{Time: *test.revoke}
 			}
-			got := revivedUntil(spec, uid, &v1alpha1.ClientIdentityStatus{Certificates: test.entries}, now)
+			got := revivedUntil(spec, uid, &v1alpha1.ClientIdentityStatus{Certificates: test.entries, OtherCertificates: test.others}, now)
 			if !got.Equal(test.want) {
 				t.Errorf("got %v, want %v", got, test.want)
 			}
@@ -70,17 +87,18 @@ func TestUnrevokedUntil(t *testing.T) {
 		"none where nothing is revoked":                           {v1alpha1.BindToUsername, nil, list(newest, old), 0},
 		"none where bindings name the credential":                 {v1alpha1.BindToCredential, at(0), list(newest, old), 0},
 		"the published one, until it is issued again":             {v1alpha1.BindToUsername, at(time.Minute), list(newest), time.Hour},
-		"not one that has ended":                                  {v1alpha1.BindToUsername, at(0), list(newest, entry(0, nil)), 0},
+		"not one that has ended":                                  {v1alpha1.BindToUsername, at(0), list(newest, entry(-timing.ClockSkew, nil)), 0},
+		"one that has ended by this clock alone":                  {v1alpha1.BindToUsername, at(0), list(newest, entry(-time.Second, nil)), -time.Second},
 		"not one that was asked for with the revocation":          {v1alpha1.BindToUsername, at(0), list(newest, entry(2*time.Hour, at(0))), 0},
 		"one with a revocation of the future, which was followed": {v1alpha1.BindToUsername, at(0), list(entry(2*time.Hour, at(time.Minute))), 2 * time.Hour},
-		"any of those that are not listed one by one":             {v1alpha1.BindToUsername, at(0), list(newest), -1},
+		"any of those that are not listed one by one":             {v1alpha1.BindToUsername, at(0), list(newest), -time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
 			id := identity(func(id *v1alpha1.ClientIdentity) {
 				id.Spec.BindTo, id.Spec.RevokeIssuedBefore = test.bindTo, test.revoke
 			})
 			status := &v1alpha1.ClientIdentityStatus{Certificates: test.entries}
-			if test.want < 0 {
+			if test.want == -time.Hour {
 				test.want, status.OtherCertificates = 3*time.Hour, &v1alpha1.OtherCertificates{NotAfter: at(3 * time.Hour)}
 			}
 			got := unrevokedUntil(&id.Spec, status, start)
@@ -109,8 +127,8 @@ func TestNextChange(t *testing.T) {
 		"access that ends before":                      {until(30 * time.Minute), issued(time.Hour), nil, 30 * time.Minute},
 		"access that ends after":                       {until(2 * time.Hour), issued(time.Hour), nil, time.Hour},
 		"nothing once both have ended":                 {until(0), issued(0), nil, 0},
-		"an earlier certificate that has rights again": {none, issued(time.Hour), withdrawnOnce, 10 * time.Minute},
-		"an earlier one that the revocation misses":    {revoking, issued(time.Hour), withdrawnOnce, 10 * time.Minute},
+		"an earlier certificate that has rights again": {none, issued(time.Hour), withdrawnOnce, 10*time.Minute + timing.ClockSkew},
+		"an earlier one that the revocation misses":    {revoking, issued(time.Hour), withdrawnOnce, 10*time.Minute + timing.ClockSkew},
 		"a certificate of which nobody knows its end":  {none, &v1alpha1.CertificateStatus{}, nil, 0},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/clientidentity/operator/api/v1alpha1"
 )
 
@@ -50,5 +52,20 @@ func TestMoreGroupsThanThereIsRoomForAreSaidToBe(t *testing.T) {
 	}
 	if len(sum.Groups) != maxOtherGroups || !sum.MoreGroups {
 		t.Errorf("%d groups, more: %t", len(sum.Groups), sum.MoreGroups)
+	}
+}
+
+func TestOfOthersTheNewestRevocationAndAWithdrawalAreRemembered(t *testing.T) {
+	with := func(revocation *metav1.Time, withdrawn bool) v1alpha1.IssuedCertificate {
+		c := entry(1, time.Hour, "a")
+		c.RevokeIssuedBefore, c.Withdrawn = revocation, withdrawn
+		return c
+	}
+	var sum *v1alpha1.OtherCertificates
+	for _, c := range []v1alpha1.IssuedCertificate{with(nil, false), with(at(2*time.Minute), true), with(at(time.Minute), false), with(nil, false)} {
+		sum = sumUp(sum, c)
+	}
+	if !sum.Withdrawn || !sum.RevokeIssuedBefore.Equal(at(2*time.Minute)) {
+		t.Errorf("the sum is %+v", sum)
 	}
 }

@@ -4,6 +4,7 @@
 package report
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/access"
+	"github.com/clientidentity/operator/internal/timing"
 )
 
 // standing is the status of an identity whose credential has been published for long.
@@ -90,7 +92,7 @@ func TestAStaleCacheChangesNoCondition(t *testing.T) {
 func TestAPublishedCertificateIsDescribed(t *testing.T) {
 	c := published(t, 2, 30*time.Minute)
 	in := input(finds, publishes(c), after(30*time.Minute))
-	ended := v1alpha1.IssuedCertificate{Fingerprint: "ended", NotAfter: at(30 * time.Minute)}
+	ended := v1alpha1.IssuedCertificate{Fingerprint: "ended", NotAfter: at(30*time.Minute - timing.ClockSkew)}
 	in.Before.Certificates = append(in.Before.Certificates, ended, v1alpha1.IssuedCertificate{Fingerprint: "unknown"})
 	got := Compute(in)
 
@@ -118,6 +120,20 @@ func TestAPublishedCertificateIsDescribed(t *testing.T) {
 	}
 	if got := Compute(in); !got.OutstandingUntil.Equal(at(24*time.Hour)) || len(got.Certificates) != 20 || !got.OtherCertificates.NotAfter.Equal(standing().Certificates[0].NotAfter) {
 		t.Errorf("outstanding until %s, of %d certificates", got.OutstandingUntil, len(got.Certificates))
+	}
+}
+
+func TestAWithdrawalSaysThatGroupsAreNotKnown(t *testing.T) {
+	in := Withdrawal{Identity: identity(), Before: standing(), CredentialGone: true, Done: true}
+	in.Before.OtherCertificates = &v1alpha1.OtherCertificates{NotAfter: at(time.Hour), MoreGroups: true}
+	in.Ending = access.Ending{Reason: v1alpha1.ReasonAccessEnded, Message: "it is over"}
+	got := ComputeWithdrawn(in)
+	if !got.OtherCertificates.Withdrawn || in.Before.OtherCertificates.Withdrawn {
+		t.Errorf("of the others it says %+v, and before that %+v", got.OtherCertificates, in.Before.OtherCertificates)
+	}
+	want := "; certificates that are still valid carry more groups than the status has room for: what others granted to those is not counted"
+	if c := meta.FindStatusCondition(got.Conditions, v1alpha1.ConditionWithdrawn); c == nil || !strings.HasSuffix(c.Message, want) {
+		t.Errorf("Withdrawn is %+v", c)
 	}
 }
 

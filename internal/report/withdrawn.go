@@ -45,6 +45,9 @@ func ComputeWithdrawn(in Withdrawal) v1alpha1.ClientIdentityStatus {
 		for i := range status.Certificates {
 			status.Certificates[i].Withdrawn = true
 		}
+		if status.OtherCertificates != nil {
+			status.OtherCertificates.Withdrawn = true
+		}
 	}
 	if in.Residual != nil {
 		status.ResidualAccess = in.Residual
@@ -98,9 +101,13 @@ func keep(conditions []metav1.Condition, types ...string) []metav1.Condition {
 
 // residualMessage says how much other access is left, and how to see it.
 func residualMessage(status *v1alpha1.ClientIdentityStatus, username string) string {
-	if status.ResidualAccess == nil || status.ResidualAccess.Total == 0 {
-		return ""
+	message := ""
+	if status.ResidualAccess != nil && status.ResidualAccess.Total > 0 {
+		message = fmt.Sprintf("; %d role bindings of others still grant this user or one of its groups something: see status.residualAccess, "+
+			"and kubectl auth can-i --list --as=%q with --as-group for each group", status.ResidualAccess.Total, username)
 	}
-	return fmt.Sprintf("; %d role bindings of others still grant this user or one of its groups something: see status.residualAccess, "+
-		"and kubectl auth can-i --list --as=%q with --as-group for each group", status.ResidualAccess.Total, username)
+	if others := status.OtherCertificates; others != nil && others.MoreGroups {
+		message += "; certificates that are still valid carry more groups than the status has room for: what others granted to those is not counted"
+	}
+	return message
 }
