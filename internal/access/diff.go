@@ -97,6 +97,15 @@ func (p Plan) Narrowing() Plan {
 	return p
 }
 
+// Changed returns the objects that exist and are to be changed, deleted or replaced.
+func (p Plan) Changed() []Observed {
+	changed := slices.Concat(p.Empty, p.Delete)
+	for _, c := range slices.Concat(p.Update, p.Replace) {
+		changed = append(changed, c.Have)
+	}
+	return changed
+}
+
 // Gone reports whether nothing that is not wanted is left, not even one that is being deleted.
 func (p Plan) Gone() bool {
 	return len(p.Empty)+len(p.Replace)+len(p.Delete)+len(p.Leaving) == 0

@@ -5,6 +5,7 @@ package access
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -62,6 +63,20 @@ func GrantsOlderCredential(id *v1alpha1.ClientIdentity, subjects []rbacv1.Subjec
 	wanted, own := WantedGroup(id), isOwnCredentialGroup(id)
 	return wanted != "" && id.Spec.RevokeIssuedBefore != nil && slices.ContainsFunc(subjects, func(s rbacv1.Subject) bool {
 		return s.Kind == rbacv1.GroupKind && s.Name != wanted && own(s.Name)
+	})
+}
+
+// GrantsNewerCredential says whether subjects of a binding name a later credential of an identity than its spec asks for: somebody
+// knows a newer spec, or a revocation that was ahead of its time was followed by an earlier one.
+func GrantsNewerCredential(id *v1alpha1.ClientIdentity, subjects []rbacv1.Subject) bool {
+	prefix, wanted := certificate.CredentialGroupPrefix(string(id.UID)), int64(0)
+	if id.Spec.RevokeIssuedBefore != nil {
+		wanted = id.Spec.RevokeIssuedBefore.Unix()
+	}
+	return slices.ContainsFunc(subjects, func(s rbacv1.Subject) bool {
+		of, own := strings.CutPrefix(s.Name, prefix)
+		seconds, err := strconv.ParseInt(of, 10, 64)
+		return own && err == nil && s.Kind == rbacv1.GroupKind && seconds > wanted
 	})
 }
 

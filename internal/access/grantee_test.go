@@ -121,3 +121,27 @@ func TestGrantsRevoked(t *testing.T) {
 		t.Error("with bindTo: Username a revocation is for no binding")
 	}
 }
+
+func TestGrantsNewerCredential(t *testing.T) {
+	group := func(name string) []rbacv1.Subject { return []rbacv1.Subject{{Kind: rbacv1.GroupKind, Name: name}} }
+	for name, test := range map[string]struct {
+		given    *v1alpha1.ClientIdentity
+		subjects []rbacv1.Subject
+		want     bool
+	}{
+		"a later revocation":                        {identity(known, toCredential, revoked(now)), group(groupAt(now.Add(time.Second))), true},
+		"any revocation, where none is asked for":   {identity(known), group(groupAt(now)), true},
+		"one of several":                            {identity(known, toCredential), append(group("a"), group(groupAt(now))...), true},
+		"the wanted one is none":                    {identity(known, toCredential, revoked(now)), group(groupAt(now)), false},
+		"an earlier one is none":                    {identity(known, toCredential, revoked(now)), group(own + "0"), false},
+		"that of another identity is none":          {identity(known, toCredential), group("clientidentity.dev:0123:99"), false},
+		"a user of that name is none":               {identity(known, toCredential), []rbacv1.Subject{{Kind: rbacv1.UserKind, Name: groupAt(now)}}, false},
+		"what is no time is none, whoever wrote it": {identity(known, toCredential), group(own + "later"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := GrantsNewerCredential(test.given, test.subjects); got != test.want {
+				t.Errorf("got %t", got)
+			}
+		})
+	}
+}

@@ -25,6 +25,7 @@ import (
 type application struct {
 	writer   *Writer
 	identity *v1alpha1.ClientIdentity
+	current  func(context.Context) error
 	observed observations
 	plan     access.Plan
 	// live says that the objects were read past the caches.
@@ -135,7 +136,7 @@ func (a *application) inTheWay(t *tally, missing []access.Gap) error {
 		return problem.NewWaiting(v1alpha1.ReasonBindingConflict, a.writer.SlowLook, "%s", access.Message(conflicts))
 	case len(t.refused) > 0:
 		return problem.NewStalled(v1alpha1.ReasonBindingForbidden,
-			"the API server does not let the operator make a binding: choose another role, or grant the operator bind on it: %s",
+			"the API server does not let the operator make a binding: choose another role, grant the operator bind on it, or raise the quota where that is used up: %s",
 			text.Shorten(access.Message(t.refused), problem.MaxMessage)).Again(a.writer.SlowLook)
 	case len(missing) > 0:
 		return problem.NewWaiting(v1alpha1.ReasonNamespaceMissing, 0, "%s", access.Message(missing))

@@ -45,6 +45,9 @@ func (a *application) create(ctx context.Context, want access.Binding) effect {
 		return effect{err: err}
 	}
 	found := asObserved(object, a.identity)
+	if err := a.current(ctx); err != nil {
+		return effect{found: &found, err: err}
+	}
 	return effect{found: &found}.then(a.correct(ctx, found, want))
 }
 
@@ -126,7 +129,8 @@ func answered(err error) bool {
 }
 
 // lookAgain reads a binding live after a conflict, and returns it as it is. It fails with what to say of a conflict that is
-// none, and with ErrStale where another object is in its place; what it returns then is what was there before.
+// none, and with ErrStale where another object is in its place, or where whoever changed it knows a newer identity; what it
+// returns then is what was there before.
 func (a *application) lookAgain(ctx context.Context, have observation, conflict error) (observation, error) {
 	object := newBinding(have.Key())
 	if err := a.writer.Live.Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
@@ -138,6 +142,10 @@ func (a *application) lookAgain(ctx context.Context, have observation, conflict 
 		return have, problem.ErrStale
 	case found.ResourceVersion == have.ResourceVersion:
 		return have, apierrors.NewForbidden(rbacv1.Resource(have.Key().Kind()), have.Name, conflict)
+	}
+	// After the binding: whoever carries out a newer spec from now on changes it, and the next write is a conflict, too.
+	if err := a.current(ctx); err != nil {
+		return have, err
 	}
 	return found, nil
 }

@@ -9,6 +9,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -58,6 +59,10 @@ type Wanted struct {
 	Thorough, First bool
 	// Reader is the Role and binding that let the holder read the published Secret; nil where that is not wanted.
 	Reader *Reader
+	// Current fails, with ErrStale, where the identity is an old one: somebody else may have carried out a newer spec. It is asked
+	// before anything is changed where that is Doubtful, and where a binding names a later credential, or is not as the cache has it.
+	Current  func(context.Context) error
+	Doubtful bool
 }
 
 // Outcome is what was done about the bindings of an identity.
@@ -114,6 +119,20 @@ func (w *Writer) carryOut(
 	if mode == Narrowing {
 		plan = plan.Narrowing()
 	}
-	run := &application{writer: w, identity: want.Identity, observed: observed, plan: plan, live: live}
+	if want.inDoubt(plan) {
+		if err := want.Current(ctx); errors.Is(err, problem.ErrStale) {
+			return Outcome{Bound: int32(plan.Bound), Stale: true, Unknown: true}
+		} else if err != nil {
+			return Outcome{Bound: int32(plan.Bound), Err: err, Unknown: true}
+		}
+	}
+	run := &application{writer: w, identity: want.Identity, current: want.Current, observed: observed, plan: plan, live: live}
 	return run.outcome(run.carryOut(ctx), want.Missing, readerErr)
+}
+
+// inDoubt says whether the plan may be about to undo what a newer spec asks for.
+func (w *Wanted) inDoubt(plan access.Plan) bool {
+	changed := plan.Changed()
+	newer := func(o access.Observed) bool { return access.GrantsNewerCredential(w.Identity, o.Subjects) }
+	return (w.Doubtful && len(changed)+len(plan.Create) > 0) || slices.ContainsFunc(changed, newer)
 }

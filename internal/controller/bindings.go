@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/sets"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/access"
@@ -22,6 +23,8 @@ import (
 // bindings is the phase that makes the role bindings exactly those that the spec asks for now.
 type bindings struct {
 	writer *binding.Writer
+	// live reads identities past the cache.
+	live client.Reader
 	// protected are the namespaces that no selector selects.
 	protected sets.Set[string]
 	// seen are the UIDs of the identities whose bindings were seen in order by this process, by name.
@@ -54,10 +57,13 @@ func (b *bindings) apply(ctx context.Context, l look.Look) bindingsOutcome {
 	if err := errors.Join(l.NamespacesErr, l.ReadableErr); err != nil {
 		return b.outcome(l, binding.Unseen(l.Status.BoundBindings, err), access.Result{})
 	}
-	uid, _ := b.seen.Load(l.Identity.Name)
+	first := b.first(l.Identity)
 	group := access.BoundGroup(l.Identity, l.PublishedGroups())
 	desired := access.Desired(l.Identity, l.Namespaces, b.protected, group, l.Now)
-	want := binding.Wanted{Identity: l.Identity, Bindings: desired.Bindings, Missing: desired.Missing, Thorough: revoking(l), First: uid != l.Identity.UID}
+	want := binding.Wanted{
+		Identity: l.Identity, Bindings: desired.Bindings, Missing: desired.Missing, Thorough: revoking(l), First: first,
+		Current: current(b.live, l.Identity), Doubtful: doubtful(l.Identity, &l.Status, first),
+	}
 	if l.Readable {
 		want.Reader = binding.NewReader(l.Identity, l.Target.Place, access.WantedGroup(l.Identity))
 	}
@@ -66,6 +72,12 @@ func (b *bindings) apply(ctx context.Context, l look.Look) bindingsOutcome {
 		b.seen.Store(l.Identity.Name, l.Identity.UID)
 	}
 	return b.outcome(l, done, desired)
+}
+
+// first says whether this process has not seen the bindings of an identity in order yet.
+func (b *bindings) first(identity *v1alpha1.ClientIdentity) bool {
+	uid, _ := b.seen.Load(identity.Name)
+	return uid != identity.UID
 }
 
 // revoking says whether a revocation is yet to be called complete.

@@ -122,10 +122,11 @@ func (c *credential) keyFor(ctx context.Context, l look.Look, reason renewal.Rea
 // confirmIdentity makes sure that what the cache says of the identity is not old: a certificate cannot be taken back.
 func (c *credential) confirmIdentity(ctx context.Context, identity *v1alpha1.ClientIdentity) error {
 	live := &v1alpha1.ClientIdentity{}
-	if err := c.live.Get(ctx, client.ObjectKeyFromObject(identity), live); err != nil {
+	err := c.live.Get(ctx, client.ObjectKeyFromObject(identity), live)
+	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("read ClientIdentity %q: %w", identity.Name, err)
 	}
-	if live.ResourceVersion != identity.ResourceVersion {
+	if err != nil || live.ResourceVersion != identity.ResourceVersion {
 		return problem.ErrStale
 	}
 	return nil

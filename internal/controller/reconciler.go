@@ -114,13 +114,13 @@ func New(d Dependencies, options Options) *Reconciler {
 	requests := issuance.NewRequests(known, d.Live, d.Prover, d.Clock)
 	return &Reconciler{
 		observer: look.Observer{Reader: known, Secrets: secrets, Requests: requests, Cluster: d.Cluster, ClusterName: options.ClusterName},
-		bindings: bindings{writer: writer, protected: options.Places.Protected()},
+		bindings: bindings{writer: writer, live: d.Live, protected: options.Places.Protected()},
 		credential: credential{
 			secrets: secrets, requests: requests, turns: issuance.NewTurns(), issuers: issuers, live: d.Live,
 			maxTTL: options.MaxTTL, allowedSigners: options.AllowedSigners, window: options.Spread,
 		},
-		withdrawal: withdrawal{bindings: writer, secrets: secrets, requests: requests},
-		statuses:   statuses.NewWriter(known, d.Events),
+		withdrawal: withdrawal{bindings: writer, live: d.Live, secrets: secrets, requests: requests},
+		statuses:   statuses.NewWriter(known, d.Live, d.Events),
 		client:     known, clock: d.Clock, issuers: issuers, everyone: everyone, places: options.Places,
 		issuerWatch: &issuer.Watch{
 			Reader: known, Registry: issuers, Prover: d.Prover, Witness: secrets.Witness, Clock: d.Clock,
@@ -169,7 +169,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 func (r *Reconciler) withdraw(
 	ctx context.Context, identity *v1alpha1.ClientIdentity, status v1alpha1.ClientIdentityStatus, ending access.Ending, now time.Time,
 ) (reconcile.Result, error) {
-	outcome := r.withdrawal.apply(ctx, identity, status, ending, now)
+	outcome := r.withdrawal.apply(ctx, identity, status, ending, doubtful(identity, &status, r.bindings.first(identity)), now)
 	if outcome.CredentialGone {
 		r.credential.forget(identity.Name)
 	}

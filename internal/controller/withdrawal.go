@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/access"
@@ -25,6 +26,8 @@ import (
 // withdrawal is the phase that takes the access of an identity away: bindings first, then the Secret and open requests.
 type withdrawal struct {
 	bindings *binding.Writer
+	// live reads identities past the cache.
+	live     client.Reader
 	secrets  *secret.Store
 	requests *issuance.Requests
 }
@@ -36,12 +39,17 @@ type withdrawalOutcome struct {
 	err error
 }
 
-// apply takes everything away. What holds a binding or the Secret does not keep the rest.
+// apply takes everything away, unless that is in doubt and the API server has a newer spec. What holds a binding or the Secret
+// does not keep the rest.
 func (w *withdrawal) apply(
-	ctx context.Context, identity *v1alpha1.ClientIdentity, status v1alpha1.ClientIdentityStatus, ending access.Ending, now time.Time,
+	ctx context.Context, identity *v1alpha1.ClientIdentity, status v1alpha1.ClientIdentityStatus, ending access.Ending, inDoubt bool, now time.Time,
 ) withdrawalOutcome {
-	bound := w.bindings.Apply(ctx, binding.Wanted{Identity: identity}, binding.Exact)
-	secretGone, secretErr := w.takeSecret(ctx, identity, status)
+	confirm := current(w.live, identity)
+	bound := w.bindings.Apply(ctx, binding.Wanted{Identity: identity, Current: confirm, Doubtful: inDoubt}, binding.Exact)
+	if !inDoubt {
+		confirm = func(context.Context) error { return nil }
+	}
+	secretGone, secretErr := w.takeSecret(ctx, identity, status, confirm)
 	credentialGone := secretErr == nil || problem.As(secretErr) != nil
 	if credentialGone {
 		w.requests.Forget(identity.Name)
@@ -70,8 +78,17 @@ func (w *withdrawal) apply(
 	}
 }
 
-// takeSecret deletes the Secret, and says whether the published one is gone.
-func (w *withdrawal) takeSecret(ctx context.Context, identity *v1alpha1.ClientIdentity, status v1alpha1.ClientIdentityStatus) (bool, error) {
+// takeSecret deletes the Secret, where that is confirmed, and says whether the published one is gone.
+func (w *withdrawal) takeSecret(
+	ctx context.Context, identity *v1alpha1.ClientIdentity, status v1alpha1.ClientIdentityStatus, confirm func(context.Context) error,
+) (bool, error) {
+	left, err := w.secrets.Any(ctx, identity, status.SecretRef)
+	if err == nil && left {
+		err = confirm(ctx)
+	}
+	if err != nil {
+		return false, err
+	}
 	namespaceExists := false
 	if ref := status.SecretRef; ref != nil {
 		namespace, err := look.Namespace(ctx, w.secrets.Cached, ref.Namespace)
@@ -96,7 +113,7 @@ func (w *withdrawal) residual(
 		return residual, false, err
 	}
 	// Its labels are gone, so that no cache holds it: it goes, and the next pass looks again.
-	done := w.bindings.Apply(ctx, binding.Wanted{Identity: identity, Thorough: true}, binding.Exact)
+	done := w.bindings.Apply(ctx, binding.Wanted{Identity: identity, Thorough: true, Current: current(w.live, identity)}, binding.Exact)
 	return nil, true, done.Err
 }
 

@@ -45,6 +45,12 @@ func (s *Store) RemoveOutOfReach(ctx context.Context, former Published) error {
 	return nil
 }
 
+// Any says whether there may be a Secret that Withdraw deletes.
+func (s *Store) Any(ctx context.Context, identity *v1alpha1.ClientIdentity, ref *v1alpha1.SecretReference) (bool, error) {
+	owned, err := s.owned(ctx, identity)
+	return ref != nil || len(owned) > 0, err
+}
+
 // Withdraw deletes the published Secret, also where somebody took our labels off it, and every other one of an identity. It
 // says whether the published one is gone, and returns a problem while somebody's finalizer keeps one. NamespaceExists says
 // whether the namespace of the published one is there.

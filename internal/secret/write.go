@@ -142,7 +142,25 @@ func (s *Store) create(ctx context.Context, want *corev1.Secret, identity *v1alp
 		return nil, problem.NewWaiting(v1alpha1.ReasonSecretConflict, s.SlowLook,
 			"secret \"%s/%s\" exists and is not owned by this ClientIdentity: delete it or choose another spec.secret.name", want.Namespace, want.Name)
 	}
+	if err := s.unlessPublished(ctx, identity, existing); err != nil {
+		return nil, err
+	}
 	return s.replace(ctx, want, existing)
+}
+
+// unlessPublished returns ErrStale where an identity's status speaks of a Secret by now: another operator has published there,
+// and this one stood still.
+func (s *Store) unlessPublished(ctx context.Context, identity *v1alpha1.ClientIdentity, existing *corev1.Secret) error {
+	live := &v1alpha1.ClientIdentity{}
+	err := s.Live.Get(ctx, client.ObjectKeyFromObject(identity), live)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("read ClientIdentity %q: %w", identity.Name, err)
+	}
+	now, then := live.Status.SecretRef, identity.Status.SecretRef
+	if err != nil || (now != nil && now.UID == existing.UID && (then == nil || then.UID != now.UID)) {
+		return problem.ErrStale
+	}
+	return nil
 }
 
 // replace deletes the Secret that was seen, and only that, and creates want.

@@ -40,13 +40,15 @@ const (
 // Writer writes what passes report.
 type Writer struct {
 	client    client.Client
+	live      client.Reader
 	events    events.EventRecorder
 	unwritten unwritten
 }
 
-// NewWriter returns a Writer that patches statuses with one client, and records events.
-func NewWriter(patches client.Client, recorder events.EventRecorder) *Writer {
-	return &Writer{client: patches, events: recorder}
+// NewWriter returns a Writer that patches statuses with one client, reads identities past the caches with another, and records
+// events.
+func NewWriter(patches client.Client, live client.Reader, recorder events.EventRecorder) *Writer {
+	return &Writer{client: patches, live: live, events: recorder}
 }
 
 // Known returns what is known of an identity: its status, or the one that could not be written yet. It is not shared.
@@ -71,11 +73,12 @@ type Conclusion struct {
 
 // Conclude writes the status and says when to look again.
 func (s *Writer) Conclude(ctx context.Context, identity *v1alpha1.ClientIdentity, after v1alpha1.ClientIdentityStatus, c Conclusion) (reconcile.Result, error) {
-	if err := s.write(ctx, identity, &after); err != nil {
+	err := s.write(ctx, identity, &after)
+	if err != nil && !errors.Is(err, problem.ErrStale) {
 		return reconcile.Result{}, err
 	}
 	next := c.Next
-	if c.Stale || Interrupted(ctx) {
+	if err != nil || c.Stale || Interrupted(ctx) {
 		next = append(next[:len(next):len(next)], c.Now.Add(soon))
 	}
 	return result(identity, c.Now, next, c.Errs)
@@ -109,9 +112,8 @@ func result(identity *v1alpha1.ClientIdentity, now time.Time, times []time.Time,
 	return reconcile.Result{RequeueAfter: max(next.Sub(now), 100*time.Millisecond)}, nil
 }
 
-// write patches the status where it changed. The patch names the UID, so that it never describes another
-// identity of the same name, and no resourceVersion, so that a change of the spec made meanwhile does not
-// keep us from remembering what was published.
+// write patches the status where it changed. It fails with ErrStale where somebody else has written another one meanwhile: what
+// was published is remembered all the same.
 func (s *Writer) write(ctx context.Context, identity *v1alpha1.ClientIdentity, status *v1alpha1.ClientIdentityStatus) error {
 	if equality.Semantic.DeepEqual(&identity.Status, status) {
 		s.unwritten.forget(identity.Name)
@@ -119,20 +121,15 @@ func (s *Writer) write(ctx context.Context, identity *v1alpha1.ClientIdentity, s
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
 	defer cancel()
-	before := &v1alpha1.ClientIdentity{Status: identity.Status}
-	after := &v1alpha1.ClientIdentity{Status: *status}
-	after.UID = identity.UID
-	patch, err := client.MergeFrom(before).Data(after)
-	if err != nil {
-		return fmt.Errorf("compute the status: %w", err)
-	}
-	target := &v1alpha1.ClientIdentity{ObjectMeta: metav1.ObjectMeta{Name: identity.Name}}
-	err = s.client.Status().Patch(ctx, target, client.RawPatch(types.MergePatchType, patch))
-	if apierrors.IsNotFound(err) || (apierrors.IsConflict(err) && identity.DeletionTimestamp != nil) {
+	err := s.patch(ctx, identity, status)
+	switch {
+	case apierrors.IsNotFound(err) || (apierrors.IsConflict(err) && identity.DeletionTimestamp != nil):
 		s.unwritten.forget(identity.Name)
 		return nil
-	}
-	if err != nil {
+	case errors.Is(err, problem.ErrStale) && !publishes(&identity.Status, status):
+		s.unwritten.forget(identity.Name)
+		return err
+	case err != nil:
 		s.unwritten.keep(identity, status)
 		return fmt.Errorf("write the status: %w", err)
 	}
@@ -141,4 +138,40 @@ func (s *Writer) write(ctx context.Context, identity *v1alpha1.ClientIdentity, s
 		s.events.Eventf(identity, nil, e.Type, e.Reason, e.Action, "%s", e.Note)
 	}
 	return nil
+}
+
+// publishes says whether a status tells of another certificate than the one before.
+func publishes(before, after *v1alpha1.ClientIdentityStatus) bool {
+	return after.Certificate != nil && (before.Certificate == nil || before.Certificate.Fingerprint != after.Certificate.Fingerprint)
+}
+
+// patch patches the status of the identity that was seen: the patch names UID and resourceVersion. A change of the spec that was
+// made meanwhile does not keep us from remembering what was done. Another status does, and patch fails with ErrStale: an
+// operator that stood still, and lost its lease, would write over what its successor knows.
+func (s *Writer) patch(ctx context.Context, identity *v1alpha1.ClientIdentity, status *v1alpha1.ClientIdentityStatus) error {
+	before := &v1alpha1.ClientIdentity{Status: identity.Status}
+	after := &v1alpha1.ClientIdentity{Status: *status}
+	after.UID, after.ResourceVersion = identity.UID, identity.ResourceVersion
+	for {
+		patch, err := client.MergeFrom(before).Data(after)
+		if err != nil {
+			return fmt.Errorf("compute the status: %w", err)
+		}
+		target := &v1alpha1.ClientIdentity{ObjectMeta: metav1.ObjectMeta{Name: identity.Name}}
+		conflict := s.client.Status().Patch(ctx, target, client.RawPatch(types.MergePatchType, patch))
+		if !apierrors.IsConflict(conflict) {
+			return conflict
+		}
+		live := &v1alpha1.ClientIdentity{}
+		if err := s.live.Get(ctx, client.ObjectKeyFromObject(identity), live); err != nil {
+			return err
+		}
+		switch {
+		case live.UID != identity.UID || live.ResourceVersion == after.ResourceVersion:
+			return conflict // admission says so, too
+		case !equality.Semantic.DeepEqual(&live.Status, &identity.Status):
+			return problem.ErrStale
+		}
+		after.ResourceVersion = live.ResourceVersion
+	}
 }

@@ -73,15 +73,15 @@ func ready() v1alpha1.ClientIdentityStatus {
 
 func TestAStatusIsWrittenOnceAndOnlyOnChange(t *testing.T) {
 	a, alice := newAPI(t)
-	w := NewWriter(a, a.recorder)
+	w := NewWriter(a, a.Client, a.recorder)
 	for range 3 {
 		if _, err := w.Conclude(t.Context(), alice, ready(), Conclusion{Now: now}); err != nil {
 			t.Fatal(err)
 		}
 		alice = a.alice(t)
 	}
-	if len(a.patches) != 1 || !strings.Contains(a.patches[0], `"uid":"uid-of-alice"`) || strings.Contains(a.patches[0], "resourceVersion") {
-		t.Errorf("the writes are %q, want one that names the UID and no resourceVersion", a.patches)
+	if len(a.patches) != 1 || !strings.Contains(a.patches[0], `"uid":"uid-of-alice"`) || !strings.Contains(a.patches[0], "resourceVersion") {
+		t.Errorf("the writes are %q, want one that names the UID and the resourceVersion", a.patches)
 	}
 	if len(a.recorder.Events) != 1 {
 		t.Errorf("%d events were recorded, want one", len(a.recorder.Events))
@@ -90,7 +90,7 @@ func TestAStatusIsWrittenOnceAndOnlyOnChange(t *testing.T) {
 
 func TestAStatusThatCouldNotBeWrittenIsKnown(t *testing.T) {
 	a, alice := newAPI(t)
-	w := NewWriter(a, a.recorder)
+	w := NewWriter(a, a.Client, a.recorder)
 	a.refuse = errors.New("no")
 	if _, err := w.Conclude(t.Context(), alice, ready(), Conclusion{Now: now}); err == nil {
 		t.Fatal("the refusal is not told")
@@ -110,6 +110,53 @@ func TestAStatusThatCouldNotBeWrittenIsKnown(t *testing.T) {
 	}
 	if fresh := w.Known(alice); fresh.ObservedGeneration != alice.Status.ObservedGeneration {
 		t.Error("it is remembered after it was written")
+	}
+}
+
+func TestAChangeOfTheSpecMadeMeanwhileDoesNotKeepAStatusFromBeingWritten(t *testing.T) {
+	a, alice := newAPI(t)
+	changed := alice.DeepCopy()
+	changed.Spec.Groups = []string{"team-a"}
+	if err := a.Update(t.Context(), changed); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := NewWriter(a, a.Client, a.recorder).Conclude(t.Context(), alice, ready(), Conclusion{Now: now}); err != nil {
+		t.Fatal(err)
+	}
+	if got := a.alice(t); got.Status.Certificate == nil || len(got.Spec.Groups) != 1 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// An operator that stood still does not know what its successor wrote.
+func TestAStatusThatSomebodyElseWroteStays(t *testing.T) {
+	for name, test := range map[string]struct {
+		status v1alpha1.ClientIdentityStatus
+		kept   bool
+	}{
+		"where nothing was published":            {v1alpha1.ClientIdentityStatus{ObservedGeneration: 1}, false},
+		"until what was published is remembered": {ready(), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, alice := newAPI(t)
+			other := alice.DeepCopy()
+			other.Status.BoundBindings = 7
+			if err := a.Status().Update(t.Context(), other); err != nil {
+				t.Fatal(err)
+			}
+			w := NewWriter(a, a.Client, a.recorder)
+			result, err := w.Conclude(t.Context(), alice, test.status, Conclusion{Now: now})
+			got := a.alice(t)
+			if got.Status.BoundBindings != 7 || got.Status.ObservedGeneration == 1 || len(a.recorder.Events) > 0 {
+				t.Errorf("it was written over: %+v", got.Status)
+			}
+			if err != nil || result.RequeueAfter != soon {
+				t.Errorf("got %+v, %v", result, err)
+			}
+			if known := w.Known(got); (known.Certificate != nil) != test.kept {
+				t.Errorf("known is %+v", known)
+			}
+		})
 	}
 }
 
@@ -135,7 +182,7 @@ func TestWhenToLookAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			a, alice := newAPI(t)
 			test.c.Now = now
-			result, err := NewWriter(a, a.recorder).Conclude(t.Context(), alice, alice.Status, test.c)
+			result, err := NewWriter(a, a.Client, a.recorder).Conclude(t.Context(), alice, alice.Status, test.c)
 			if (err != nil) != test.err || result.RequeueAfter < test.want || result.RequeueAfter > test.want+test.within {
 				t.Errorf("looks again after %v (%v), want %v", result.RequeueAfter, err, test.want)
 			}
@@ -150,7 +197,7 @@ func TestAnOperatorThatStopsLooksAgain(t *testing.T) {
 	a, alice := newAPI(t)
 	stopped, stop := context.WithCancel(t.Context())
 	stop()
-	result, err := NewWriter(a, a.recorder).Conclude(stopped, alice, ready(), Conclusion{Now: now})
+	result, err := NewWriter(a, a.Client, a.recorder).Conclude(stopped, alice, ready(), Conclusion{Now: now})
 	if err != nil || result.RequeueAfter != soon || len(a.patches) != 1 {
 		t.Errorf("got %+v, %v with writes %q: what was done is to be written all the same", result, err, a.patches)
 	}

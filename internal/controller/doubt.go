@@ -1,0 +1,43 @@
+// Copyright The Client Identity Operator Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/problem"
+)
+
+// doubtful says whether what differs from a spec may be the work of an operator that knows a newer one: this spec was carried out
+// before, or this process has just begun, with caches that may be behind. What a new spec asks for is done without a doubt, at once.
+func doubtful(identity *v1alpha1.ClientIdentity, status *v1alpha1.ClientIdentityStatus, first bool) bool {
+	return identity.DeletionTimestamp == nil && (status.ObservedGeneration == identity.Generation || (first && status.ObservedGeneration > 0))
+}
+
+// current returns what fails with ErrStale where the API server has a newer spec of an identity than the cache, or none. It asks
+// once, when it is first called.
+func current(live client.Reader, identity *v1alpha1.ClientIdentity) func(context.Context) error {
+	var once sync.Once
+	var answer error
+	return func(ctx context.Context) error {
+		once.Do(func() {
+			found := &v1alpha1.ClientIdentity{}
+			err := live.Get(ctx, client.ObjectKeyFromObject(identity), found)
+			gone := apierrors.IsNotFound(err) || found.UID != identity.UID || (found.DeletionTimestamp != nil) != (identity.DeletionTimestamp != nil)
+			switch {
+			case client.IgnoreNotFound(err) != nil:
+				answer = fmt.Errorf("read ClientIdentity %q: %w", identity.Name, err)
+			case gone || found.Generation != identity.Generation:
+				answer = problem.ErrStale
+			}
+		})
+		return answer
+	}
+}
