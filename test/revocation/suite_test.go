@@ -50,7 +50,7 @@ func TestRevocation(t *testing.T) {
 }
 
 var _ = BeforeSuite(func() {
-	ctx, cp, admin = suite.Start(controlplane.Options{}, GinkgoWriter)
+	ctx, cp, admin = suite.Start(controlplane.Options{Controllers: []string{"resourcequota-controller"}}, GinkgoWriter)
 	var err error
 	connection, err = operator.Connection(ctx, cp)
 	Expect(err).NotTo(HaveOccurred())
