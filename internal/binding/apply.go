@@ -9,7 +9,6 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/sets"
@@ -87,7 +86,7 @@ func (a *application) urgency(have access.Observed) int {
 	switch {
 	case !access.GrantsOthers(a.identity, have.Subjects):
 		return notUrgent
-	case strings.Contains(have.Name, ":"+readerName+":"):
+	case isReader(have.Name):
 		return 0
 	}
 	return 1
@@ -99,8 +98,13 @@ func (a *application) outcome(t *tally, missing []access.Gap, readerErr error) O
 	if errors.Is(readerErr, problem.ErrStale) {
 		stale, readerErr = true, nil
 	}
+	reader := false
+	for key := range a.observed {
+		reader = reader || isReader(key.Name)
+	}
 	return Outcome{
-		Bound: int32(a.plan.Bound + t.bound), Gone: a.plan.Gone(), Stale: stale, Err: cmp.Or(a.inTheWay(t, missing), readerErr), Revoked: a.stillRevoked(t),
+		Reader: reader,
+		Bound:  int32(a.plan.Bound + t.bound), Gone: a.plan.Gone(), Stale: stale, Err: cmp.Or(a.inTheWay(t, missing), readerErr), Revoked: a.stillRevoked(t),
 	}
 }
 

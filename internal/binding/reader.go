@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -25,6 +26,9 @@ import (
 // readerName is the name, within an identity, of the binding that lets the holder read the Secret. No binding of
 // the spec has it: theirs are DNS labels.
 const readerName = "secret-reader:"
+
+// isReader says whether that is the name of a binding that lets a holder read.
+func isReader(name string) bool { return strings.Contains(name, ":"+readerName+":") }
 
 // Reader lets the holder of a credential read the Secret that it is published in. A Role's name is no secret: what it grants
 // is held by the credential's group alone.

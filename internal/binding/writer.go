@@ -80,6 +80,8 @@ type Outcome struct {
 	// that nobody knows whether there are any.
 	Revoked []access.Key
 	Unknown bool
+	// Reader says that a binding was there that lets a holder read the Secret.
+	Reader bool
 }
 
 // Unseen is the outcome where nobody could look: so many were bound before, and err is why.
@@ -108,7 +110,9 @@ func (w *Writer) Apply(ctx context.Context, want Wanted, mode Mode) Outcome {
 	case live == nil:
 		return done
 	}
-	return w.carryOut(ctx, want, wanted, mode, live, true, readerErr)
+	again := w.carryOut(ctx, want, wanted, mode, live, true, readerErr)
+	again.Reader = again.Reader || done.Reader
+	return again
 }
 
 // carryOut makes what was observed as it is wanted.

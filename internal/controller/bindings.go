@@ -27,6 +27,8 @@ type bindings struct {
 	live client.Reader
 	// protected are the namespaces that no selector selects.
 	protected sets.Set[string]
+	// lag is how long the next kubeconfig waits for API servers that are behind.
+	lag *lag
 	// seen are the UIDs of the identities whose bindings were seen in order by this process, by name.
 	seen sync.Map
 }
@@ -42,10 +44,9 @@ type bindingsOutcome struct {
 	// rights says that certificates that a revocation is meant for still have rights, or that nobody knows, or is nil. Nothing
 	// is published meanwhile: their holder might read it.
 	rights *problem.Problem
+	// publishFrom is from when on the next kubeconfig may be published; zero where it does not wait.
+	publishFrom time.Time
 }
-
-// forget drops what is remembered of the identity of that name.
-func (b *bindings) forget(name string) { b.seen.Delete(name) }
 
 // apply makes the bindings as they are wanted. Where something is in the way of the whole identity, it only takes away: a
 // revocation, the end of a binding and its removal from the spec wait for nobody.
@@ -74,6 +75,12 @@ func (b *bindings) apply(ctx context.Context, l look.Look) bindingsOutcome {
 	return b.outcome(l, done, desired)
 }
 
+// forget drops what is remembered of the identity of that name.
+func (b *bindings) forget(name string) {
+	b.seen.Delete(name)
+	b.lag.forget(name)
+}
+
 // first says whether this process has not seen the bindings of an identity in order yet.
 func (b *bindings) first(identity *v1alpha1.ClientIdentity) bool {
 	uid, _ := b.seen.Load(identity.Name)
@@ -94,8 +101,9 @@ func (b *bindings) outcome(l look.Look, done binding.Outcome, desired access.Res
 	}
 	rights := rightsLeft(l, done)
 	return bindingsOutcome{
-		Bindings: report.Bindings{Bound: done.Bound, OutOfTime: desired.OutOfTime, Problem: problem.Of(err), Rights: rights},
-		err:      err, stale: done.Stale && err == nil, next: desired.Next, rights: rights,
+		publishFrom: b.lag.until(l, rights == nil, l.Identity.Spec.Secret.HolderCanRead || done.Reader),
+		Bindings:    report.Bindings{Bound: done.Bound, OutOfTime: desired.OutOfTime, Problem: problem.Of(err), Rights: rights},
+		err:         err, stale: done.Stale && err == nil, next: desired.Next, rights: rights,
 	}
 }
 

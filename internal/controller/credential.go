@@ -69,13 +69,14 @@ func (c *credential) forget(name string) {
 	c.turns.Forget(name)
 }
 
-// advance brings the credential one step further. Rights are what certificates still have that a revocation is meant for, or nil.
-func (c *credential) advance(ctx context.Context, l look.Look, rights *problem.Problem) credentialOutcome {
+// advance brings the credential one step further. Rights are what certificates still have that a revocation is meant for, or nil;
+// publishFrom is from when on the next one may be published.
+func (c *credential) advance(ctx context.Context, l look.Look, rights *problem.Problem, publishFrom time.Time) credentialOutcome {
 	if err := cmp.Or(l.Obstacle, l.PublishedErr, l.Target.Err); err != nil {
 		return c.standing(l, renewal.Plan{}, err)
 	}
 	c.noteIssuer(l)
-	in, err := c.tidied(ctx, l, c.input(l, rights))
+	in, err := c.tidied(ctx, l, c.input(l, rights, publishFrom))
 	plan := renewal.PlanFor(in)
 	if err == nil {
 		err = c.requests.CloseStrays(ctx, l.Identity)

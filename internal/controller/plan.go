@@ -23,8 +23,8 @@ import (
 	"github.com/clientidentity/operator/internal/timing"
 )
 
-// input gathers what a plan looks at. Rights are what certificates still have that a revocation is meant for, or nil.
-func (c *credential) input(l look.Look, rights *problem.Problem) renewal.Input {
+// input gathers what a plan looks at; rights and publishFrom are those of advance.
+func (c *credential) input(l look.Look, rights *problem.Problem, publishFrom time.Time) renewal.Input {
 	spec := &l.Identity.Spec
 	in := renewal.Input{
 		Now: l.Now, TTL: spec.TTL.Duration, MaxTTL: c.maxTTL, Policy: renewal.PolicyOf(spec), AccessUntil: timing.Of(spec.AccessUntil),
@@ -32,7 +32,7 @@ func (c *credential) input(l look.Look, rights *problem.Problem) renewal.Input {
 		RenewRequest:            l.Identity.Annotations[v1alpha1.RenewRequestedAtAnnotation],
 		LastHandledRenewRequest: l.Status.LastHandledRenewRequest,
 		Open:                    openOf(l.Open, l.RequestHash),
-		Target:                  l.Target.InTheWay(), Place: l.SecretNamespace, Rights: rights,
+		Target:                  l.Target.InTheWay(), Place: l.SecretNamespace, Rights: rights, PublishFrom: publishFrom,
 		Issued: renewal.NotBefores(l.Status.Certificates),
 	}
 	in.RequestTime = renewal.RequestTimeOf(&l.Status)

@@ -51,6 +51,9 @@ type Options struct {
 	// SlowLook is how often to look whether something is gone that no watch of ours tells of; zero means
 	// every minute.
 	SlowLook time.Duration
+	// Lag is how far API servers may be behind with role bindings: as long the next kubeconfig waits after a revocation, where its
+	// holder may read it.
+	Lag time.Duration
 	// IssuerInterval is how often to look whether the API server still accepts the CAs that issue.
 	IssuerInterval time.Duration
 }
@@ -114,7 +117,7 @@ func New(d Dependencies, options Options) *Reconciler {
 	requests := issuance.NewRequests(known, d.Live, d.Prover, d.Clock)
 	return &Reconciler{
 		observer: look.Observer{Reader: known, Secrets: secrets, Requests: requests, Cluster: d.Cluster, ClusterName: options.ClusterName},
-		bindings: bindings{writer: writer, live: d.Live, protected: options.Places.Protected()},
+		bindings: bindings{writer: writer, live: d.Live, protected: options.Places.Protected(), lag: &lag{wait: options.Lag}},
 		credential: credential{
 			secrets: secrets, requests: requests, turns: issuance.NewTurns(), issuers: issuers, live: d.Live,
 			maxTTL: options.MaxTTL, allowedSigners: options.AllowedSigners, window: options.Spread,
@@ -152,7 +155,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	// Bindings first: where a revocation changed their subject, the old credential loses its rights before
 	// the new one is asked for. What stands in the way of a binding never stops a renewal.
 	bindings := r.bindings.apply(ctx, seen)
-	credential := r.credential.advance(ctx, seen, bindings.rights)
+	credential := r.credential.advance(ctx, seen, bindings.rights, bindings.publishFrom)
 	stale := bindings.stale || credential.stale
 	after := report.Compute(report.Input{
 		Identity: identity, Before: status, Now: now, Stale: stale || statuses.Interrupted(ctx),

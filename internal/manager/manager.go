@@ -136,6 +136,7 @@ func addController(ctx context.Context, mgr ctrl.Manager, connection *rest.Confi
 		MaxTTL:         options.MaxTTL,
 		AllowedSigners: options.AllowedSigners,
 		Spread:         options.Spread,
+		Lag:            options.APIServerLag,
 		SlowLook:       options.SlowLook,
 		IssuerInterval: options.IssuerInterval,
 	})

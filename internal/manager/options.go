@@ -58,6 +58,9 @@ type Options struct {
 	InCluster bool
 	// IssuerInterval is how often one credential of each CA is proven; not a flag.
 	IssuerInterval time.Duration
+	// APIServerLag is how far API servers may be behind with role bindings: as long the next kubeconfig waits after a revocation,
+	// where its holder may read it; not a flag.
+	APIServerLag time.Duration
 	// Spread is the time over which many identities are spread that have the same reason to act; not a flag.
 	Spread time.Duration
 	// Clock tells the time; nil means the real one.
@@ -85,6 +88,7 @@ func DefaultOptions() Options {
 			CertRotation: true,
 		},
 		IssuerInterval: 10 * time.Minute,
+		APIServerLag:   5 * time.Second,
 		Spread:         10 * time.Minute,
 	}
 }

@@ -101,3 +101,6 @@ func sinceChanged(in *Input) { in.Failure.Outdated = true }
 func targetUnknown(in *Input) { in.Target = noServer }
 func placeMissing(in *Input)  { in.Place = noNamespace }
 func rightsLeft(in *Input)    { in.Rights = stillBound }
+func publishedIn(wait time.Duration) change {
+	return func(in *Input) { in.PublishFrom = in.Now.Add(wait) }
+}

@@ -36,7 +36,7 @@ var (
 	// submitGates stand before a request is sent again of which nobody knows whether it arrived.
 	submitGates = []gate{{"last-failure", lastFailure}}
 	// publishGates stand before a proven certificate is published.
-	publishGates = []gate{{"target", target}, {"place", place}, {"rights", rights}}
+	publishGates = []gate{{"target", target}, {"place", place}, {"rights", rights}, {"api-servers-behind", apiServersBehind}}
 )
 
 // target is closed while nobody knows what the kubeconfig would say, or where it may stand.
@@ -53,6 +53,11 @@ func place(in Input, _ Reason) (bool, *problem.Problem, time.Time) {
 // next credential.
 func rights(in Input, _ Reason) (bool, *problem.Problem, time.Time) {
 	return in.Rights != nil, in.Rights, time.Time{}
+}
+
+// apiServersBehind is closed while one may still let older certificates read what is published.
+func apiServersBehind(in Input, _ Reason) (bool, *problem.Problem, time.Time) {
+	return in.Now.Before(in.PublishFrom), nil, in.PublishFrom
 }
 
 // accessEnding is closed in the last ten minutes before accessUntil: whatever was issued then would outlive it.

@@ -28,7 +28,7 @@ var passages = map[string]passage{
 		"target", "access-ending", "signer-not-allowed", "place", "renewed-just-now", "renew-turn", "issued-too-often", "last-failure",
 	}},
 	"submit":  {submitGates, Follow, func(in *Input) { nothingPublished(in); unsubmitted(in) }, []string{"last-failure"}},
-	"publish": {publishGates, Publish, func(in *Input) { nothingPublished(in); proven(in) }, []string{"target", "place", "rights"}},
+	"publish": {publishGates, Publish, func(in *Input) { nothingPublished(in); proven(in) }, []string{"target", "place", "rights", "api-servers-behind"}},
 }
 
 func tooOften(until string) *problem.Problem {
@@ -96,6 +96,8 @@ func gateRows() map[string]gateRow {
 		"the namespace of the Secret is there yet": {"publish", "place", nil, false, nil, 0},
 		"a revoked copy still has rights":          {"publish", "rights", []change{rightsLeft}, true, stillBound, 0},
 		"no revoked copy has rights":               {"publish", "rights", nil, false, nil, 0},
+		"an API server may be behind":              {"publish", "api-servers-behind", []change{publishedIn(time.Second)}, true, nil, time.Second},
+		"every API server has heard of it by now":  {"publish", "api-servers-behind", []change{publishedIn(0)}, false, nil, 0},
 	}
 }
 
@@ -181,8 +183,8 @@ func TestTheFirstClosedGateIsTheOneThatIsSeen(t *testing.T) {
 		"before a request is sent again": {"submit", []change{passages["submit"].given, failed(0)}, []change{func(in *Input) { in.Failure = nil }}},
 		"before a certificate is published": {
 			"publish",
-			[]change{passages["publish"].given, targetUnknown, placeMissing, rightsLeft},
-			[]change{func(in *Input) { in.Target = nil }, func(in *Input) { in.Place = nil }, func(in *Input) { in.Rights = nil }},
+			[]change{passages["publish"].given, targetUnknown, placeMissing, rightsLeft, publishedIn(time.Second)},
+			[]change{func(in *Input) { in.Target = nil }, func(in *Input) { in.Place = nil }, func(in *Input) { in.Rights = nil }, publishedIn(0)},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -70,6 +70,9 @@ type Input struct {
 	// Target, Place and Rights are what stands in the way outside of this plan, or nil: nobody knows what a kubeconfig
 	// would say, the Secret has no place, or older certificates still have rights that a revocation ended.
 	Target, Place, Rights *problem.Problem
+	// PublishFrom is from when on the next certificate may be published, since an API server may be behind with what was taken
+	// from older ones; zero = at once.
+	PublishFrom time.Time
 }
 
 // WithOpen returns the input with another open request, or with none.

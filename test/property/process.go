@@ -29,7 +29,7 @@ func (p *process) start(ctx context.Context) error {
 	p.transport = faults.NewTransport()
 	var err error
 	p.running, err = operator.Start(ctx, p.transport.Through(p.connection), func(options *manager.Options) {
-		options.SlowLook = time.Second
+		options.SlowLook, options.APIServerLag = time.Second, time.Second
 	})
 	return err
 }

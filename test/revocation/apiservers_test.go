@@ -81,7 +81,7 @@ var _ = Describe("With two API servers on one etcd", Serial, Ordered, func() {
 		}
 		update(name, revoked)
 		cannotRead(leaked, name)
-		time.Sleep(2 * time.Second)
+		time.Sleep(apiServerLag / 3)
 		resume()
 		for range requests {
 			var found string

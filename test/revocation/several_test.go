@@ -39,7 +39,7 @@ func startAnother(configure func(*manager.Options)) *another {
 	o := &another{Transport: faults.NewTransport()}
 	var err error
 	o.running, err = operator.Start(ctx, o.Through(connection), func(options *manager.Options) {
-		options.SlowLook = slowLook
+		options.SlowLook, options.APIServerLag = slowLook, apiServerLag
 		if configure != nil {
 			configure(options)
 		}

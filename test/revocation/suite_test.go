@@ -24,6 +24,9 @@ import (
 	"github.com/clientidentity/operator/test/suite"
 )
 
+// apiServerLag is how long the next kubeconfig waits where a holder may read it: less than in a cluster.
+const apiServerLag = 3 * time.Second
+
 // slowLook is how often the operator looks whether something is gone that no watch tells of.
 const slowLook = 2 * time.Second
 
@@ -72,7 +75,7 @@ func startOperator() {
 	GinkgoHelper()
 	var err error
 	running, err = operator.Start(ctx, connection, func(options *manager.Options) {
-		options.SlowLook = slowLook
+		options.SlowLook, options.APIServerLag = slowLook, apiServerLag
 		options.Clock = ahead
 	})
 	Expect(err).NotTo(HaveOccurred())

@@ -1,0 +1,69 @@
+// Copyright The Client Identity Operator Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/access"
+	"github.com/clientidentity/operator/internal/look"
+)
+
+// lag is how long the next kubeconfig waits after a revocation, where a holder may read the Secret. Each API server learns of
+// role bindings by a watch, and reads Secrets past it: one that is behind would still let the revoked copy read, and give it what
+// is there by then. Nobody tells how far behind each is.
+type lag struct {
+	wait time.Duration
+
+	mu     sync.Mutex
+	byName map[string]revocation
+}
+
+// revocation is one whose bindings are changed.
+type revocation struct {
+	uid  types.UID
+	of   int64
+	done time.Time
+}
+
+// until returns from when on the next kubeconfig may be published: zero where it does not wait. Complete says that no binding
+// gives a revoked certificate anything, and reader that a holder may read the Secret, or might until now. An operator that has
+// just begun counts from its beginning.
+func (l *lag) until(seen look.Look, complete, reader bool) time.Time {
+	identity := seen.Identity
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	last, waits := l.byName[identity.Name]
+	switch {
+	case !complete || !awaited(seen):
+		delete(l.byName, identity.Name)
+		return time.Time{}
+	case waits && last.uid == identity.UID && last.of == identity.Spec.RevokeIssuedBefore.Unix() && !seen.Now.Before(last.done):
+		return last.done.Add(l.wait)
+	case !reader:
+		return time.Time{}
+	}
+	if l.byName == nil {
+		l.byName = map[string]revocation{}
+	}
+	l.byName[identity.Name] = revocation{uid: identity.UID, of: identity.Spec.RevokeIssuedBefore.Unix(), done: seen.Now}
+	return seen.Now.Add(l.wait)
+}
+
+// awaited says whether what is published, or was, is revoked: by its credential group, so that bindings end what it may do.
+func awaited(seen look.Look) bool {
+	return seen.Identity.Spec.BindTo == v1alpha1.BindToCredential && len(seen.Status.Certificates) > 0 &&
+		access.Revoked(seen.Identity, seen.Status.Certificate, seen.PublishedGroups())
+}
+
+// forget drops what is remembered of the identity of that name.
+func (l *lag) forget(name string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.byName, name)
+}
