@@ -22,8 +22,8 @@ import (
 )
 
 const (
-	// plantedSecrets and plantedRoles are what the administrator of a namespace plants, each as large as it may be.
-	plantedSecrets, plantedRoles = 300, 100
+	// plantedSecrets, plantedRoles and plantedBindings are what the administrator of a namespace plants, each as large as it may be.
+	plantedSecrets, plantedRoles, plantedBindings = 300, 100, 100
 	// memoryLimit is the one of the Deployment, in MiB.
 	memoryLimit = 256
 )
@@ -66,14 +66,14 @@ var _ = Describe("The administrator of a namespace that Secrets may be published
 		create("last", readableIn("team-a"))
 		expectPublished("team-a", "last")
 		after := peak(second)
-		AddReportEntry("peak memory", fmt.Sprintf("%d MiB before, %d MiB while %d Secrets and %d Roles came, %d MiB at the next start",
-			before, while, plantedSecrets, plantedRoles, after))
+		AddReportEntry("peak memory", fmt.Sprintf("%d MiB before, %d MiB while %d Secrets, %d Roles and %d RoleBindings came, %d MiB at the next start",
+			before, while, plantedSecrets, plantedRoles, plantedBindings, after))
 		Expect(while).To(BeNumerically("<", memoryLimit))
 		Expect(after).To(BeNumerically("<", memoryLimit))
 	})
 })
 
-// plant makes Secrets and Roles in the guise of the operator's.
+// plant makes Secrets, Roles and RoleBindings in the guise of the operator's.
 func plant() {
 	GinkgoHelper()
 	meta := func(name string) metav1.ObjectMeta {
@@ -89,6 +89,10 @@ func plant() {
 			APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"get"}, ResourceNames: []string{fmt.Sprint(n, strings.Repeat("n", 1000))},
 		})
 	}
+	var subjects []rbacv1.Subject
+	for n := range 4000 {
+		subjects = append(subjects, rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.GroupKind, Name: v1alpha1.CredentialGroupPrefix + fmt.Sprint(n, strings.Repeat("n", 200))})
+	}
 	for n := range plantedSecrets {
 		secret := &corev1.Secret{ObjectMeta: meta(fmt.Sprint("planted-", n))}
 		Expect(admin.Create(ctx, secret)).To(Succeed())
@@ -98,6 +102,14 @@ func plant() {
 		role := &rbacv1.Role{ObjectMeta: meta(fmt.Sprint("planted-", n)), Rules: rules}
 		Expect(admin.Create(ctx, role)).To(Succeed())
 		DeferCleanup(func() { _ = admin.Delete(ctx, role) })
+	}
+	for n := range plantedBindings {
+		binding := &rbacv1.RoleBinding{
+			ObjectMeta: meta(fmt.Sprint("planted-", n)), Subjects: subjects,
+			RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "view"},
+		}
+		Expect(admin.Create(ctx, binding)).To(Succeed())
+		DeferCleanup(func() { _ = admin.Delete(ctx, binding) })
 	}
 }
 
