@@ -181,7 +181,7 @@ func PlanFor(in Input) Plan {
 	plan.UpToDate = in.Published != nil && in.Target == nil && in.Issuer.RefusedAt.IsZero() && (plan.Reason == "" || plan.Reason.routine())
 	plan.Forget = in.Failure != nil && in.Failure.Outdated
 	switch {
-	case in.Open != nil && (in.Open.Outdated || in.Open.spent(in)):
+	case in.Open != nil && (in.Open.Outdated || in.Open.spent(in) || in.Open.unneeded(plan.Reason)):
 		plan.Verdict = Drop
 	case in.Open != nil && !in.Open.ProvenUntil.IsZero():
 		plan.pass(Publish, in, publishGates)
@@ -201,6 +201,9 @@ func PlanFor(in Input) Plan {
 func (o *Open) spent(in Input) bool {
 	return !o.ProvenUntil.IsZero() && (in.Now.After(o.ProvenUntil) || (in.AccessUntil != nil && o.ProvenUntil.After(*in.AccessUntil)))
 }
+
+// unneeded says whether a proven certificate has no reason any more: another operator published one while this one stood still.
+func (o *Open) unneeded(reason Reason) bool { return reason == "" && !o.ProvenUntil.IsZero() }
 
 // keep plans for a credential that needs nothing. What will be in the way of its place, or of the next one, is told all the same.
 func (p *Plan) keep(in Input) {

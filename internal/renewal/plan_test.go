@@ -78,6 +78,7 @@ func TestPlanFor(t *testing.T) {
 		"drops a proven certificate for something else":   {wellKept(nothingPublished, proven, outdated), first.to(Drop)},
 		"drops one that ended before it had a place":      {wellKept(nothingPublished, proven, placeMissing, now(asked.Add(2*day+1))), first.to(Drop)},
 		"drops one that outlives the access by now":       {wellKept(nothingPublished, proven, accessUntil(asked.Add(2*day-1))), first.to(Drop, next(asked.Add(2*day-1)))},
+		"drops a proven one that nothing is wanted for":   {wellKept(proven), content.to(Drop)},
 		"drops one that is for nothing, and for the past": {wellKept(open, outdated), content.to(Drop)},
 
 		// Follow
