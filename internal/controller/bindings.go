@@ -15,6 +15,7 @@ import (
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/access"
 	"github.com/clientidentity/operator/internal/binding"
+	"github.com/clientidentity/operator/internal/lag"
 	"github.com/clientidentity/operator/internal/look"
 	"github.com/clientidentity/operator/internal/problem"
 	"github.com/clientidentity/operator/internal/report"
@@ -28,7 +29,7 @@ type bindings struct {
 	// protected are the namespaces that no selector selects.
 	protected sets.Set[string]
 	// lag is how long the next kubeconfig waits for API servers that are behind.
-	lag *lag
+	lag *lag.Lag
 	// seen are the UIDs of the identities whose bindings were seen in order by this process, by name.
 	seen sync.Map
 }
@@ -63,7 +64,7 @@ func (b *bindings) apply(ctx context.Context, l look.Look) bindingsOutcome {
 	desired := access.Desired(l.Identity, l.Namespaces, b.protected, group, l.Now)
 	want := binding.Wanted{
 		Identity: l.Identity, Bindings: desired.Bindings, Missing: desired.Missing, Thorough: revoking(l), First: first,
-		Current: current(b.live, l.Identity), Doubtful: doubtful(l.Identity, &l.Status, first),
+		Current: look.Newest(b.live, l.Identity), Doubtful: look.Doubtful(l.Identity, &l.Status, first),
 	}
 	if l.Readable {
 		want.Reader = binding.NewReader(l.Identity, l.Target.Place, access.WantedGroup(l.Identity))
@@ -78,7 +79,7 @@ func (b *bindings) apply(ctx context.Context, l look.Look) bindingsOutcome {
 // forget drops what is remembered of the identity of that name.
 func (b *bindings) forget(name string) {
 	b.seen.Delete(name)
-	b.lag.forget(name)
+	b.lag.Forget(name)
 }
 
 // first says whether this process has not seen the bindings of an identity in order yet.
@@ -101,7 +102,7 @@ func (b *bindings) outcome(l look.Look, done binding.Outcome, desired access.Res
 	}
 	rights := rightsLeft(l, done)
 	return bindingsOutcome{
-		publishFrom: b.lag.until(l, rights == nil, l.Identity.Spec.Secret.HolderCanRead || done.Reader),
+		publishFrom: b.lag.Until(l, rights == nil, l.Identity.Spec.Secret.HolderCanRead || done.Reader),
 		Bindings:    report.Bindings{Bound: done.Bound, OutOfTime: desired.OutOfTime, Problem: problem.Of(err), Rights: rights},
 		err:         err, stale: done.Stale && err == nil, next: desired.Next, rights: rights,
 	}

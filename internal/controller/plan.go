@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"time"
 
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
@@ -102,7 +101,8 @@ func (c *credential) keyFor(ctx context.Context, l look.Look, reason renewal.Rea
 			return nil, err
 		}
 		if !l.Published.Cached() {
-			if err := c.confirmIdentity(ctx, l.Identity); err != nil {
+			// What the cache says of the identity may be old, and a certificate cannot be taken back.
+			if err := look.Unchanged(ctx, c.live, l.Identity); err != nil {
 				return nil, err
 			}
 		}
@@ -117,19 +117,6 @@ func (c *credential) keyFor(ctx context.Context, l look.Look, reason renewal.Rea
 		return nil, fmt.Errorf("generate a private key (%s): %w", reason, err)
 	}
 	return key, nil
-}
-
-// confirmIdentity makes sure that what the cache says of the identity is not old: a certificate cannot be taken back.
-func (c *credential) confirmIdentity(ctx context.Context, identity *v1alpha1.ClientIdentity) error {
-	live := &v1alpha1.ClientIdentity{}
-	err := c.live.Get(ctx, client.ObjectKeyFromObject(identity), live)
-	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("read ClientIdentity %q: %w", identity.Name, err)
-	}
-	if err != nil || live.ResourceVersion != identity.ResourceVersion {
-		return problem.ErrStale
-	}
-	return nil
 }
 
 // scheduleAfter returns when a certificate that was just published is renewed.

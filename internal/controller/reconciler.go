@@ -25,6 +25,7 @@ import (
 	"github.com/clientidentity/operator/internal/consistent"
 	"github.com/clientidentity/operator/internal/issuance"
 	"github.com/clientidentity/operator/internal/issuer"
+	"github.com/clientidentity/operator/internal/lag"
 	"github.com/clientidentity/operator/internal/look"
 	"github.com/clientidentity/operator/internal/proof"
 	"github.com/clientidentity/operator/internal/report"
@@ -117,7 +118,7 @@ func New(d Dependencies, options Options) *Reconciler {
 	requests := issuance.NewRequests(known, d.Live, d.Prover, d.Clock)
 	return &Reconciler{
 		observer: look.Observer{Reader: known, Secrets: secrets, Requests: requests, Cluster: d.Cluster, ClusterName: options.ClusterName},
-		bindings: bindings{writer: writer, live: d.Live, protected: options.Places.Protected(), lag: &lag{wait: options.Lag}},
+		bindings: bindings{writer: writer, live: d.Live, protected: options.Places.Protected(), lag: lag.New(options.Lag)},
 		credential: credential{
 			secrets: secrets, requests: requests, turns: issuance.NewTurns(), issuers: issuers, live: d.Live,
 			maxTTL: options.MaxTTL, allowedSigners: options.AllowedSigners, window: options.Spread,
@@ -172,7 +173,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 func (r *Reconciler) withdraw(
 	ctx context.Context, identity *v1alpha1.ClientIdentity, status v1alpha1.ClientIdentityStatus, ending access.Ending, now time.Time,
 ) (reconcile.Result, error) {
-	outcome := r.withdrawal.apply(ctx, identity, status, ending, doubtful(identity, &status, r.bindings.first(identity)), now)
+	outcome := r.withdrawal.apply(ctx, identity, status, ending, look.Doubtful(identity, &status, r.bindings.first(identity)), now)
 	if outcome.CredentialGone {
 		r.credential.forget(identity.Name)
 	}

@@ -44,7 +44,7 @@ type withdrawalOutcome struct {
 func (w *withdrawal) apply(
 	ctx context.Context, identity *v1alpha1.ClientIdentity, status v1alpha1.ClientIdentityStatus, ending access.Ending, inDoubt bool, now time.Time,
 ) withdrawalOutcome {
-	confirm := current(w.live, identity)
+	confirm := look.Newest(w.live, identity)
 	bound := w.bindings.Apply(ctx, binding.Wanted{Identity: identity, Current: confirm, Doubtful: inDoubt}, binding.Exact)
 	if !inDoubt {
 		confirm = func(context.Context) error { return nil }
@@ -113,7 +113,7 @@ func (w *withdrawal) residual(
 		return residual, false, err
 	}
 	// Its labels are gone, so that no cache holds it: it goes, and the next pass looks again.
-	done := w.bindings.Apply(ctx, binding.Wanted{Identity: identity, Thorough: true, Current: current(w.live, identity)}, binding.Exact)
+	done := w.bindings.Apply(ctx, binding.Wanted{Identity: identity, Thorough: true, Current: look.Newest(w.live, identity)}, binding.Exact)
 	return nil, true, done.Err
 }
 

@@ -1,7 +1,7 @@
 // Copyright The Client Identity Operator Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package controller
+package look
 
 import (
 	"context"
@@ -15,15 +15,15 @@ import (
 	"github.com/clientidentity/operator/internal/problem"
 )
 
-// doubtful says whether what differs from a spec may be the work of an operator that knows a newer one: this spec was carried out
+// Doubtful says whether what differs from a spec may be the work of an operator that knows a newer one: this spec was carried out
 // before, or this process has just begun, with caches that may be behind. What a new spec asks for is done without a doubt, at once.
-func doubtful(identity *v1alpha1.ClientIdentity, status *v1alpha1.ClientIdentityStatus, first bool) bool {
+func Doubtful(identity *v1alpha1.ClientIdentity, status *v1alpha1.ClientIdentityStatus, first bool) bool {
 	return identity.DeletionTimestamp == nil && (status.ObservedGeneration == identity.Generation || (first && status.ObservedGeneration > 0))
 }
 
-// current returns what fails with ErrStale where the API server has a newer spec of an identity than the cache, or none. It asks
+// Newest returns what fails with ErrStale where the API server has a newer spec of an identity than the cache, or none. It asks
 // once, when it is first called.
-func current(live client.Reader, identity *v1alpha1.ClientIdentity) func(context.Context) error {
+func Newest(live client.Reader, identity *v1alpha1.ClientIdentity) func(context.Context) error {
 	var once sync.Once
 	var answer error
 	return func(ctx context.Context) error {
@@ -40,4 +40,17 @@ func current(live client.Reader, identity *v1alpha1.ClientIdentity) func(context
 		})
 		return answer
 	}
+}
+
+// Unchanged fails with ErrStale where the API server has another version of an identity than the cache, or none.
+func Unchanged(ctx context.Context, live client.Reader, identity *v1alpha1.ClientIdentity) error {
+	found := &v1alpha1.ClientIdentity{}
+	err := live.Get(ctx, client.ObjectKeyFromObject(identity), found)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("read ClientIdentity %q: %w", identity.Name, err)
+	}
+	if err != nil || found.ResourceVersion != identity.ResourceVersion {
+		return problem.ErrStale
+	}
+	return nil
 }

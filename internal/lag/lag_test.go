@@ -1,7 +1,7 @@
 // Copyright The Client Identity Operator Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package controller
+package lag
 
 import (
 	"testing"
@@ -16,8 +16,8 @@ import (
 
 func TestTheNextKubeconfigWaitsForAPIServersThatAreBehind(t *testing.T) {
 	now := time.Date(2026, 11, 22, 3, 4, 0, 0, time.UTC)
-	alice := identity("alice", readable)
-	alice.UID = "d01fa743-3673-4dec-b269-05423cdcc6a9"
+	alice := &v1alpha1.ClientIdentity{ObjectMeta: metav1.ObjectMeta{Name: "alice", UID: "d01fa743-3673-4dec-b269-05423cdcc6a9"}}
+	alice.Spec.BindTo, alice.Spec.Secret.HolderCanRead = v1alpha1.BindToCredential, true
 	published := access.WantedGroup(alice)
 	seen := func(revocation time.Duration, after time.Duration, groups ...string) look.Look {
 		id := alice.DeepCopy()
@@ -31,7 +31,7 @@ func TestTheNextKubeconfigWaitsForAPIServersThatAreBehind(t *testing.T) {
 	}
 	newest := func(revocation time.Duration) string { return access.WantedGroup(seen(revocation, 0).Identity) }
 	const none = time.Duration(-1)
-	l := &lag{wait: 5 * time.Second}
+	l := New(5 * time.Second)
 	for _, step := range []struct {
 		name             string
 		given            look.Look
@@ -54,12 +54,12 @@ func TestTheNextKubeconfigWaitsForAPIServersThatAreBehind(t *testing.T) {
 		if step.want != none {
 			want = now.Add(step.want)
 		}
-		if got := l.until(step.given, step.complete, step.reader); !got.Equal(want) {
+		if got := l.Until(step.given, step.complete, step.reader); !got.Equal(want) {
 			t.Errorf("%s: waits until %s, want %s", step.name, got, want)
 		}
 	}
-	l.until(seen(0, 0, published), true, true)
-	if l.forget("alice"); len(l.byName) > 0 {
+	l.Until(seen(0, 0, published), true, true)
+	if l.Forget("alice"); len(l.byName) > 0 {
 		t.Error("it is remembered after it is gone")
 	}
 }

@@ -1,7 +1,9 @@
 // Copyright The Client Identity Operator Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package controller
+// Package lag decides how long the next kubeconfig waits after a revocation for API servers that are behind. It remembers when
+// the bindings of which revocation were changed, and does no I/O.
+package lag
 
 import (
 	"sync"
@@ -14,15 +16,18 @@ import (
 	"github.com/clientidentity/operator/internal/look"
 )
 
-// lag is how long the next kubeconfig waits after a revocation, where a holder may read the Secret. Each API server learns of
+// Lag is how long the next kubeconfig waits after a revocation, where a holder may read the Secret. Each API server learns of
 // role bindings by a watch, and reads Secrets past it: one that is behind would still let the revoked copy read, and give it what
 // is there by then. Nobody tells how far behind each is.
-type lag struct {
+type Lag struct {
 	wait time.Duration
 
 	mu     sync.Mutex
 	byName map[string]revocation
 }
+
+// New returns a Lag that waits so long, and remembers nothing.
+func New(wait time.Duration) *Lag { return &Lag{wait: wait, byName: map[string]revocation{}} }
 
 // revocation is one whose bindings are changed.
 type revocation struct {
@@ -31,10 +36,10 @@ type revocation struct {
 	done time.Time
 }
 
-// until returns from when on the next kubeconfig may be published: zero where it does not wait. Complete says that no binding
+// Until returns from when on the next kubeconfig may be published: zero where it does not wait. Complete says that no binding
 // gives a revoked certificate anything, and reader that a holder may read the Secret, or might until now. An operator that has
 // just begun counts from its beginning.
-func (l *lag) until(seen look.Look, complete, reader bool) time.Time {
+func (l *Lag) Until(seen look.Look, complete, reader bool) time.Time {
 	identity := seen.Identity
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -48,9 +53,6 @@ func (l *lag) until(seen look.Look, complete, reader bool) time.Time {
 	case !reader:
 		return time.Time{}
 	}
-	if l.byName == nil {
-		l.byName = map[string]revocation{}
-	}
 	l.byName[identity.Name] = revocation{uid: identity.UID, of: identity.Spec.RevokeIssuedBefore.Unix(), done: seen.Now}
 	return seen.Now.Add(l.wait)
 }
@@ -61,8 +63,8 @@ func awaited(seen look.Look) bool {
 		access.Revoked(seen.Identity, seen.Status.Certificate, seen.PublishedGroups())
 }
 
-// forget drops what is remembered of the identity of that name.
-func (l *lag) forget(name string) {
+// Forget drops what is remembered of the identity of that name.
+func (l *Lag) Forget(name string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.byName, name)
