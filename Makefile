@@ -68,10 +68,11 @@ generate: $(CONTROLLER_GEN) docs ## Generate the deep copies of the API types, a
 	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/...
 
 .PHONY: docs
-docs: $(CRD_REF_DOCS) ## Generate docs/reference/api.md from the API types.
+docs: $(CRD_REF_DOCS) ## Generate docs/reference: the API from its types, the metrics from their descriptions.
 	@mkdir -p docs/reference
 	$(CRD_REF_DOCS) --log-level=ERROR --source-path=api --config=hack/apidocs/config.yaml --templates-dir=hack/apidocs/templates \
 		--renderer=markdown --output-path=docs/reference/api.md
+	go run ./hack/metricsdocs > docs/reference/metrics.md
 
 .PHONY: manifests
 manifests: $(CONTROLLER_GEN) ## Generate the CRD from the API types and the RBAC from the markers.

@@ -47,7 +47,7 @@ func run() error {
 	if err != nil {
 		return fmt.Errorf("find the API server: set --kubeconfig or KUBECONFIG outside a cluster: %w", err)
 	}
-	options.InCluster = inCluster()
+	options.InCluster, options.Version = inCluster(), version
 	ctx := ctrl.SetupSignalHandler()
 	mgr, err := manager.New(ctx, connection, options)
 	if err != nil {

@@ -75,6 +75,8 @@ type Dependencies struct {
 	Cluster *cluster.Facts
 	// Events records events about identities.
 	Events events.EventRecorder
+	// Metrics counts what statuses tell; nil counts nothing.
+	Metrics statuses.Metrics
 	// Clock tells the time.
 	Clock clock.PassiveClock
 	// ClientCAsChanged tells that the published list of client CAs has changed, so that the CAs that issue are looked at.
@@ -124,7 +126,7 @@ func New(d Dependencies, options Options) *Reconciler {
 			maxTTL: options.MaxTTL, allowedSigners: options.AllowedSigners, window: options.Spread,
 		},
 		withdrawal: withdrawal{bindings: writer, live: d.Live, secrets: secrets, requests: requests},
-		statuses:   statuses.NewWriter(known, d.Live, d.Events),
+		statuses:   statuses.NewWriter(known, d.Live, d.Events, d.Metrics),
 		client:     known, clock: d.Clock, issuers: issuers, everyone: everyone, places: options.Places,
 		issuerWatch: &issuer.Watch{
 			Reader: known, Registry: issuers, Prover: d.Prover, Witness: secrets.Witness, Clock: d.Clock,

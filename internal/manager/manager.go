@@ -5,7 +5,6 @@ package manager
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"net/http"
 	"os"
@@ -26,8 +25,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/cluster"
@@ -35,7 +32,6 @@ import (
 	"github.com/clientidentity/operator/internal/kubeconfig"
 	"github.com/clientidentity/operator/internal/proof"
 	"github.com/clientidentity/operator/internal/secret"
-	"github.com/clientidentity/operator/internal/webhook"
 )
 
 // name is the operator's name: of its lease and as the reporter of events.
@@ -120,12 +116,17 @@ func addController(ctx context.Context, mgr ctrl.Manager, connection *rest.Confi
 	if err := mgr.Add(clientCAs); err != nil {
 		return fmt.Errorf("add the watch on client CAs: %w", err)
 	}
+	past, err := addMetrics(mgr, options)
+	if err != nil {
+		return err
+	}
 	reconciler := controller.New(controller.Dependencies{
 		Cached:  mgr.GetClient(),
 		Live:    live,
 		Prover:  proof.New(connection),
 		Cluster: facts,
 		Events:  mgr.GetEventRecorder(name),
+		Metrics: past,
 		Clock:   options.Clock,
 		Slim:    func(object client.Object) { _, _ = slimDependent(object) },
 
@@ -143,7 +144,7 @@ func addController(ctx context.Context, mgr ctrl.Manager, connection *rest.Confi
 	if err := reconciler.SetupWithManager(ctx, mgr, options.ConcurrentReconciles); err != nil {
 		return fmt.Errorf("set up the controller: %w", err)
 	}
-	if err := addWebhook(mgr, live, options); err != nil {
+	if err := addWebhook(mgr, live, past.Counting, options); err != nil {
 		return err
 	}
 	if err := mgr.Add(reconciler.IssuerWatch()); err != nil {
@@ -181,15 +182,6 @@ func cacheOptions(options Options) cache.Options {
 			}},
 		},
 	}
-}
-
-func metricsOptions(options Options) metricsserver.Options {
-	metrics := metricsserver.Options{BindAddress: options.MetricsBindAddress, SecureServing: options.MetricsSecure}
-	if options.MetricsSecure {
-		metrics.FilterProvider = filters.WithAuthenticationAndAuthorization
-		metrics.TLSOpts = []func(*tls.Config){webhook.SecureTLS}
-	}
-	return metrics
 }
 
 // cachesSynced says that the operator has seen the cluster.

@@ -22,7 +22,7 @@ import (
 )
 
 // Options are what the operator is started with. Each one has a flag (BindFlags), but for those that say so,
-// InCluster and Clock.
+// InCluster, Version and Clock.
 type Options struct {
 	// MetricsBindAddress is where metrics are served; "0" turns them off.
 	MetricsBindAddress string
@@ -54,6 +54,8 @@ type Options struct {
 	// Webhook says how requests for identities are checked.
 	Webhook WebhookOptions
 
+	// Version is the version of the operator, for the metrics.
+	Version string
 	// InCluster is set where the operator runs in a pod of the cluster that it works for.
 	InCluster bool
 	// IssuerInterval is how often one credential of each CA is proven; not a flag.

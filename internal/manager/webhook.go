@@ -12,6 +12,7 @@ import (
 
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/clientidentity/operator/internal/webhook"
 )
@@ -66,7 +67,7 @@ func (o *WebhookOptions) validate() error {
 }
 
 // addWebhook adds the admission webhook, or warns that there is none.
-func addWebhook(mgr ctrl.Manager, live client.Client, options Options) error {
+func addWebhook(mgr ctrl.Manager, live client.Client, counting func(admission.Handler) admission.Handler, options Options) error {
 	if !options.Webhook.Enabled {
 		mgr.GetLogger().Info("WARNING: the admission webhook is off (--enable-webhooks=false): unless other admission control stands in its " +
 			"place, whoever may create ClientIdentities can become anybody, administrators included")
@@ -82,6 +83,7 @@ func addWebhook(mgr ctrl.Manager, live client.Client, options Options) error {
 		Rotate:                 options.Webhook.CertRotation,
 		Namespace:              namespace,
 		DefaultSecretNamespace: options.DefaultSecretNamespace,
+		Counting:               counting,
 	})
 }
 

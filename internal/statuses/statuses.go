@@ -42,13 +42,19 @@ type Writer struct {
 	client    client.Client
 	live      client.Reader
 	events    events.EventRecorder
+	metrics   Metrics
 	unwritten unwritten
 }
 
-// NewWriter returns a Writer that patches statuses with one client, reads identities past the caches with another, and records
-// events.
-func NewWriter(patches client.Client, live client.Reader, recorder events.EventRecorder) *Writer {
-	return &Writer{client: patches, live: live, events: recorder}
+// Metrics is told of each status that was written in place of the one that the identity has, and of the time of the pass.
+type Metrics interface {
+	Written(identity *v1alpha1.ClientIdentity, after *v1alpha1.ClientIdentityStatus, now time.Time)
+}
+
+// NewWriter returns a Writer that patches statuses with one client, reads identities past the caches with another, records
+// events, and tells the metrics; nil counts nothing.
+func NewWriter(patches client.Client, live client.Reader, recorder events.EventRecorder, metrics Metrics) *Writer {
+	return &Writer{client: patches, live: live, events: recorder, metrics: metrics}
 }
 
 // Known returns what is known of an identity: its status, or the one that could not be written yet. It is not shared.
@@ -73,7 +79,7 @@ type Conclusion struct {
 
 // Conclude writes the status and says when to look again.
 func (s *Writer) Conclude(ctx context.Context, identity *v1alpha1.ClientIdentity, after v1alpha1.ClientIdentityStatus, c Conclusion) (reconcile.Result, error) {
-	err := s.write(ctx, identity, &after)
+	err := s.write(ctx, identity, &after, c.Now)
 	if err != nil && !errors.Is(err, problem.ErrStale) {
 		return reconcile.Result{}, err
 	}
@@ -114,7 +120,7 @@ func result(identity *v1alpha1.ClientIdentity, now time.Time, times []time.Time,
 
 // write patches the status where it changed. It fails with ErrStale where somebody else has written another one meanwhile: what
 // was published is remembered all the same.
-func (s *Writer) write(ctx context.Context, identity *v1alpha1.ClientIdentity, status *v1alpha1.ClientIdentityStatus) error {
+func (s *Writer) write(ctx context.Context, identity *v1alpha1.ClientIdentity, status *v1alpha1.ClientIdentityStatus, now time.Time) error {
 	if equality.Semantic.DeepEqual(&identity.Status, status) {
 		s.unwritten.forget(identity.Name)
 		return nil
@@ -134,6 +140,9 @@ func (s *Writer) write(ctx context.Context, identity *v1alpha1.ClientIdentity, s
 		return fmt.Errorf("write the status: %w", err)
 	}
 	s.unwritten.forget(identity.Name)
+	if s.metrics != nil {
+		s.metrics.Written(identity, status, now)
+	}
 	for _, e := range report.Events(identity, status) {
 		s.events.Eventf(identity, nil, e.Type, e.Reason, e.Action, "%s", e.Note)
 	}

@@ -73,7 +73,7 @@ func ready() v1alpha1.ClientIdentityStatus {
 
 func TestAStatusIsWrittenOnceAndOnlyOnChange(t *testing.T) {
 	a, alice := newAPI(t)
-	w := NewWriter(a, a.Client, a.recorder)
+	w := NewWriter(a, a.Client, a.recorder, nil)
 	for range 3 {
 		if _, err := w.Conclude(t.Context(), alice, ready(), Conclusion{Now: now}); err != nil {
 			t.Fatal(err)
@@ -90,7 +90,7 @@ func TestAStatusIsWrittenOnceAndOnlyOnChange(t *testing.T) {
 
 func TestAStatusThatCouldNotBeWrittenIsKnown(t *testing.T) {
 	a, alice := newAPI(t)
-	w := NewWriter(a, a.Client, a.recorder)
+	w := NewWriter(a, a.Client, a.recorder, nil)
 	a.refuse = errors.New("no")
 	if _, err := w.Conclude(t.Context(), alice, ready(), Conclusion{Now: now}); err == nil {
 		t.Fatal("the refusal is not told")
@@ -120,7 +120,7 @@ func TestAChangeOfTheSpecMadeMeanwhileDoesNotKeepAStatusFromBeingWritten(t *test
 	if err := a.Update(t.Context(), changed); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := NewWriter(a, a.Client, a.recorder).Conclude(t.Context(), alice, ready(), Conclusion{Now: now}); err != nil {
+	if _, err := NewWriter(a, a.Client, a.recorder, nil).Conclude(t.Context(), alice, ready(), Conclusion{Now: now}); err != nil {
 		t.Fatal(err)
 	}
 	if got := a.alice(t); got.Status.Certificate == nil || len(got.Spec.Groups) != 1 {
@@ -144,7 +144,7 @@ func TestAStatusThatSomebodyElseWroteStays(t *testing.T) {
 			if err := a.Status().Update(t.Context(), other); err != nil {
 				t.Fatal(err)
 			}
-			w := NewWriter(a, a.Client, a.recorder)
+			w := NewWriter(a, a.Client, a.recorder, nil)
 			result, err := w.Conclude(t.Context(), alice, test.status, Conclusion{Now: now})
 			got := a.alice(t)
 			if got.Status.BoundBindings != 7 || got.Status.ObservedGeneration == 1 || len(a.recorder.Events) > 0 {
@@ -182,7 +182,7 @@ func TestWhenToLookAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			a, alice := newAPI(t)
 			test.c.Now = now
-			result, err := NewWriter(a, a.Client, a.recorder).Conclude(t.Context(), alice, alice.Status, test.c)
+			result, err := NewWriter(a, a.Client, a.recorder, nil).Conclude(t.Context(), alice, alice.Status, test.c)
 			if (err != nil) != test.err || result.RequeueAfter < test.want || result.RequeueAfter > test.want+test.within {
 				t.Errorf("looks again after %v (%v), want %v", result.RequeueAfter, err, test.want)
 			}
@@ -197,7 +197,7 @@ func TestAnOperatorThatStopsLooksAgain(t *testing.T) {
 	a, alice := newAPI(t)
 	stopped, stop := context.WithCancel(t.Context())
 	stop()
-	result, err := NewWriter(a, a.Client, a.recorder).Conclude(stopped, alice, ready(), Conclusion{Now: now})
+	result, err := NewWriter(a, a.Client, a.recorder, nil).Conclude(stopped, alice, ready(), Conclusion{Now: now})
 	if err != nil || result.RequeueAfter != soon || len(a.patches) != 1 {
 		t.Errorf("got %+v, %v with writes %q: what was done is to be written all the same", result, err, a.patches)
 	}

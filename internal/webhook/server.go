@@ -29,6 +29,8 @@ type Options struct {
 	Namespace string
 	// DefaultSecretNamespace is where the Secrets of identities are that do not say so.
 	DefaultSecretNamespace string
+	// Counting returns a handler that counts what another one decides.
+	Counting func(admission.Handler) admission.Handler
 }
 
 // Add adds the webhook to a manager. It is not ready until the webhook serves. Every replica serves, the leader or not.
@@ -39,7 +41,7 @@ func Add(mgr manager.Manager, live client.Client, options Options) error {
 		TLSOpts: []func(*tls.Config){SecureTLS},
 	})}
 	server.Register(Path, &admission.Webhook{
-		Handler:         NewHandler(live, options.DefaultSecretNamespace),
+		Handler:         options.Counting(NewHandler(live, options.DefaultSecretNamespace)),
 		WithContextFunc: withTimeout,
 	})
 	if options.Rotate {

@@ -1,0 +1,180 @@
+// Copyright The Client Identity Operator Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package metrics
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	certificatesv1 "k8s.io/api/certificates/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/access"
+)
+
+// syncTimeout is how long a scrape waits for caches that are not filled yet.
+const syncTimeout = time.Second
+
+// Present is a collector of what is now. It reads the caches at each scrape, in one pass over the identities.
+type Present struct {
+	// Cached reads identities and CertificateSigningRequests from the caches.
+	Cached client.Reader
+	// Clock tells the time.
+	Clock clock.PassiveClock
+	// Signers bounds the signers that are named.
+	Signers Signers
+}
+
+// Signers are the signers that certificates are asked of. Whoever may write identities makes up names of others: those are
+// told of as one.
+type Signers []string
+
+// otherSigner stands for all signers that certificates are not asked of.
+const otherSigner = "other"
+
+// label returns the label of a signer.
+func (s Signers) label(name string) string {
+	for _, known := range s {
+		if known == name {
+			return name
+		}
+	}
+	return otherSigner
+}
+
+// States of an identity.
+const (
+	stateReady       = "Ready"
+	stateProgressing = "Progressing"
+	stateStalled     = "Stalled"
+	stateWithdrawing = "Withdrawing"
+	stateWithdrawn   = "Withdrawn"
+)
+
+// descs are made once: Collect makes thousands of metrics of each.
+var descs = struct {
+	state, condition, notBefore, notAfter, renewal, until, bindings, attempts, pending, issuer *prometheus.Desc
+}{
+	identityState.desc(), identityCondition.desc(), certificateNotBefore.desc(), certificateNotAfter.desc(), certificateRenewal.desc(),
+	accessUntil.desc(), boundBindings.desc(), failedAttempts.desc(), pendingRequest.desc(), issuerCertificates.desc(),
+}
+
+// conditions are the conditions that are told of; what others may write into the status is not.
+var conditions = []string{
+	v1alpha1.ConditionReady, v1alpha1.ConditionCertificateIssued, v1alpha1.ConditionAccessBound, v1alpha1.ConditionRevocationComplete,
+	v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled, v1alpha1.ConditionWithdrawn,
+}
+
+// Describe implements prometheus.Collector.
+func (p *Present) Describe(descriptions chan<- *prometheus.Desc) {
+	for _, metric := range present() {
+		descriptions <- metric.desc()
+	}
+}
+
+// Collect implements prometheus.Collector. While the caches are not filled it tells nothing: that there are no identities
+// would be wrong.
+func (p *Present) Collect(metrics chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), syncTimeout)
+	defer cancel()
+	var list v1alpha1.ClientIdentityList
+	if err := p.Cached.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+		return
+	}
+	now := p.Clock.Now()
+	issuers := map[[2]string]int{}
+	for i := range list.Items {
+		identity := &list.Items[i]
+		p.identity(identity, now, metrics)
+		if since, signer := p.pending(ctx, identity); !since.IsZero() {
+			metrics <- gauge(descs.pending, seconds(since), identity.Name, signer)
+		}
+		if c := identity.Status.Certificate; c != nil {
+			issuers[[2]string{c.Issuer, c.AuthorityKeyID}]++
+		}
+	}
+	for issuer, count := range issuers {
+		metrics <- gauge(descs.issuer, float64(count), strings.ToValidUTF8(issuer[0], "?"), issuer[1])
+	}
+}
+
+// identity tells of one identity what its spec and status say.
+func (p *Present) identity(identity *v1alpha1.ClientIdentity, now time.Time, metrics chan<- prometheus.Metric) {
+	name, status := identity.Name, &identity.Status
+	metrics <- gauge(descs.state, 1, name, stateOf(identity, now))
+	metrics <- gauge(descs.bindings, float64(status.BoundBindings), name)
+	for _, t := range conditions {
+		if c := meta.FindStatusCondition(status.Conditions, t); c != nil {
+			value := 0.0
+			if c.Status == metav1.ConditionTrue {
+				value = 1
+			}
+			metrics <- gauge(descs.condition, value, name, t, c.Reason)
+		}
+	}
+	timestamp := func(desc *prometheus.Desc, at *metav1.Time) {
+		if at != nil {
+			metrics <- gauge(desc, seconds(at.Time), name)
+		}
+	}
+	timestamp(descs.until, identity.Spec.AccessUntil)
+	if c := status.Certificate; c != nil {
+		timestamp(descs.notBefore, c.NotBefore)
+		timestamp(descs.notAfter, c.NotAfter)
+		timestamp(descs.renewal, c.RenewalTime)
+	}
+	if issuance := status.Issuance; issuance != nil && issuance.FailedAttempts > 0 {
+		metrics <- gauge(descs.attempts, float64(issuance.FailedAttempts), name, issuance.LastFailureReason)
+	}
+}
+
+// stateOf returns the state of an identity. One whose renewal needs a person is stalled, although its certificate is valid.
+func stateOf(identity *v1alpha1.ClientIdentity, now time.Time) string {
+	is := func(condition string) bool { return meta.IsStatusConditionTrue(identity.Status.Conditions, condition) }
+	current := identity.Status.ObservedGeneration == identity.Generation
+	ending := access.End(identity, now) != nil
+	switch {
+	case ending && current && is(v1alpha1.ConditionWithdrawn):
+		return stateWithdrawn
+	case ending:
+		return stateWithdrawing
+	case current && is(v1alpha1.ConditionStalled):
+		return stateStalled
+	case current && is(v1alpha1.ConditionReady):
+		return stateReady
+	}
+	return stateProgressing
+}
+
+// pending returns since when the request of an identity waits for its signer, and the signer; the zero time where none does.
+// The status names the request: others may make some that look like ours.
+func (p *Present) pending(ctx context.Context, identity *v1alpha1.ClientIdentity) (since time.Time, signer string) {
+	if identity.Status.Issuance == nil || identity.Status.Issuance.CertificateSigningRequest == "" {
+		return time.Time{}, ""
+	}
+	csr := &certificatesv1.CertificateSigningRequest{}
+	key := client.ObjectKey{Name: identity.Status.Issuance.CertificateSigningRequest}
+	if err := p.Cached.Get(ctx, key, csr, &client.GetOptions{UnsafeDisableDeepCopy: ptr.To(true)}); err != nil {
+		return time.Time{}, ""
+	}
+	return csr.CreationTimestamp.Time, p.Signers.label(csr.Spec.SignerName)
+}
+
+// gauge returns a value. The labels are those of the description, and valid UTF-8, since they come from the API.
+func gauge(desc *prometheus.Desc, value float64, labels ...string) prometheus.Metric {
+	metric, err := prometheus.NewConstMetric(desc, prometheus.GaugeValue, value, labels...)
+	if err != nil {
+		return prometheus.NewInvalidMetric(desc, err)
+	}
+	return metric
+}
+
+func seconds(at time.Time) float64 { return float64(at.Unix()) }

@@ -1,0 +1,133 @@
+// Copyright The Client Identity Operator Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package metrics tells Prometheus how identities are and what became of them. What is now is read from the caches when it is
+// scraped, so that it is never out of step with them and nothing of a deleted identity stays. What happened is counted where
+// a status is written, without the name of the identity.
+//
+// Labels are bounded by what exists: the names of identities and of CAs in use, the signers of --allowed-signers, and reasons of
+// the API. None holds a user name.
+package metrics
+
+import (
+	"slices"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Type is the type of a metric.
+type Type string
+
+// Types of metrics.
+const (
+	Gauge     Type = "gauge"
+	Counter   Type = "counter"
+	Histogram Type = "histogram"
+)
+
+// Source says which replicas tell a metric.
+type Source int
+
+// Sources of metrics.
+const (
+	// EachReplica is what is read from the caches: all replicas say the same.
+	EachReplica Source = iota
+	// Leader is what is counted by the replica that does the work, since it started.
+	Leader
+	// Served is what each replica tells of itself.
+	Served
+)
+
+// Metric describes a metric. docs/reference/metrics.md is generated from these.
+type Metric struct {
+	Name   string
+	Type   Type
+	Labels []string
+	Source Source
+	Help   string
+}
+
+// Labels.
+const (
+	labelIdentity       = "identity"
+	labelCondition      = "condition"
+	labelReason         = "reason"
+	labelState          = "state"
+	labelSigner         = "signer"
+	labelIssuer         = "issuer"
+	labelAuthorityKeyID = "authority_key_id"
+	labelResult         = "result"
+	labelType           = "type"
+	labelVersion        = "version"
+)
+
+// What is now, for each identity.
+var (
+	identityState = Metric{"clientidentity_state", Gauge, []string{labelIdentity, labelState}, EachReplica,
+		"1 for the state that an identity is in: Ready, Progressing, Stalled, Withdrawing or Withdrawn."}
+	identityCondition = Metric{"clientidentity_condition", Gauge, []string{labelIdentity, labelCondition, labelReason}, EachReplica,
+		"1 for a condition of the status that is True, 0 for one that is not, with its reason."}
+	certificateNotBefore = Metric{"clientidentity_certificate_not_before_timestamp_seconds", Gauge, []string{labelIdentity}, EachReplica,
+		"When the published certificate begins to be valid: signers set it back by some minutes."}
+	certificateNotAfter = Metric{"clientidentity_certificate_not_after_timestamp_seconds", Gauge, []string{labelIdentity}, EachReplica,
+		"When the published certificate ends."}
+	certificateRenewal = Metric{"clientidentity_certificate_renewal_timestamp_seconds", Gauge, []string{labelIdentity}, EachReplica,
+		"When the published certificate is renewed. There is none where renewing would gain no time."}
+	accessUntil = Metric{"clientidentity_access_until_timestamp_seconds", Gauge, []string{labelIdentity}, EachReplica,
+		"When the access ends, as spec.accessUntil says. There is none where it does not."}
+	boundBindings = Metric{"clientidentity_bound_bindings", Gauge, []string{labelIdentity}, EachReplica,
+		"Role bindings that are in place."}
+	failedAttempts = Metric{"clientidentity_issuance_failed_attempts", Gauge, []string{labelIdentity, labelReason}, EachReplica,
+		"Attempts to get a certificate that failed in a row, with the reason of the last one. There is none where the last one did not fail."}
+	pendingRequest = Metric{"clientidentity_pending_request_timestamp_seconds", Gauge, []string{labelIdentity, labelSigner}, EachReplica,
+		"When the certificate request was made that has waited for its signer for more than five seconds."}
+)
+
+// What is now, for all.
+var (
+	issuerCertificates = Metric{"clientidentity_issuer_certificates", Gauge, []string{labelIssuer, labelAuthorityKeyID}, EachReplica,
+		"Published certificates that a CA issued. CAs of one name differ in the identifier of their key."}
+	buildInfo = Metric{"clientidentity_build_info", Gauge, []string{labelVersion}, Served,
+		"1, with the version of the operator."}
+)
+
+// What happened.
+var (
+	issuances = Metric{"clientidentity_issuances_total", Counter, []string{labelSigner, labelResult, labelReason}, Leader,
+		"Attempts to get a certificate. With result Published, the reason is why it was asked for: First, Due, Expired, Requested, " +
+			"Revoked or Changed (spec, Secret or CA); with result Failed, it is the reason of the condition CertificateIssued."}
+	issuanceDuration = Metric{"clientidentity_issuance_duration_seconds", Histogram, []string{labelSigner}, Leader,
+		"Time from the request for a certificate, in whole seconds, until it was published."}
+	renewalDelay = Metric{"clientidentity_renewal_delay_seconds", Histogram, []string{labelSigner}, Leader,
+		"Time from when a renewal was due until the new certificate was published."}
+	revocations = Metric{"clientidentity_revocations_total", Counter, []string{labelResult, labelReason}, Leader,
+		"Times that the condition RevocationComplete came to be Complete or Incomplete."}
+	events = Metric{"clientidentity_events_total", Counter, []string{labelType, labelReason}, Leader,
+		"Events about identities: Normal or Warning, with the reason. Kubernetes keeps the events themselves for an hour."}
+	admissionDecisions = Metric{"clientidentity_admission_decisions_total", Counter, []string{labelResult}, Served,
+		"Requests that the admission webhook Allowed, Denied for missing rights, refused as Invalid, or refused as Unanswered since the API server did not say what the requester may do."}
+)
+
+// Reference returns all metrics of the operator's own.
+func Reference() []Metric { return slices.Concat(present(), past()) }
+
+func present() []Metric {
+	return []Metric{
+		identityState, identityCondition, certificateNotBefore, certificateNotAfter, certificateRenewal, accessUntil, boundBindings,
+		failedAttempts, pendingRequest, issuerCertificates,
+	}
+}
+
+func past() []Metric {
+	return []Metric{issuances, issuanceDuration, renewalDelay, revocations, events, admissionDecisions, buildInfo}
+}
+
+func (m Metric) desc() *prometheus.Desc { return prometheus.NewDesc(m.Name, m.Help, m.Labels, nil) }
+
+func (m Metric) counter() *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: m.Name, Help: m.Help}, m.Labels)
+}
+
+func (m Metric) histogram(buckets ...float64) *prometheus.HistogramVec {
+	return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: m.Name, Help: m.Help, Buckets: buckets}, m.Labels)
+}
