@@ -20,6 +20,7 @@ CONTROLLER_GEN := bin/controller-gen-$(call tool_version,sigs.k8s.io/controller-
 CRD_REF_DOCS := bin/crd-ref-docs-$(call tool_version,github.com/elastic/crd-ref-docs)
 GOLANGCI_LINT := bin/golangci-lint-$(call tool_version,github.com/golangci/golangci-lint/v2)
 GOVULNCHECK := bin/govulncheck-$(call tool_version,golang.org/x/vuln)
+PROMETHEUS_VERSION := $(shell awk '$$1 == "github.com/prometheus/prometheus" && $$2 ~ /^v/ {print $$2}' hack/observability/go.mod)
 KUBERNETES_VERSION := $(shell awk '$$1 == "k8s.io/kubernetes" && $$2 ~ /^v/ {print $$2}' hack/controlplane/go.mod)
 
 # Ready-made binaries are used where CONTROL_PLANE_BIN is set.
@@ -32,6 +33,10 @@ override CONTROL_PLANE_BIN := $(abspath $(CONTROL_PLANE_BIN))
 CONTROL_PLANE_GIVEN := yes
 endif
 export CONTROL_PLANE_BIN
+
+# The tests of alerts run these; ready-made ones are used where they are set.
+export PROMTOOL ?= $(CURDIR)/bin/promtool-$(PROMETHEUS_VERSION)
+export PROMETHEUS ?= $(CURDIR)/bin/prometheus-$(PROMETHEUS_VERSION)
 
 KUBECTL ?= $(shell command -v kubectl || echo "$(CONTROL_PLANE_BIN)/kubectl")
 
@@ -115,7 +120,7 @@ test-unit: ## Run the unit tests: fast, without a control plane.
 	CGO_ENABLED=1 go test -race ./api/... ./internal/... ./cmd/...
 
 .PHONY: test-integration
-test-integration: control-plane ## Run the integration tests on a real control plane (TEST_PKGS, TEST_ARGS narrow it).
+test-integration: control-plane prometheus ## Run the integration tests on a real control plane (TEST_PKGS, TEST_ARGS narrow it).
 	CGO_ENABLED=1 go test -race -count=1 -timeout 20m $(TEST_PKGS) $(TEST_ARGS)
 
 .PHONY: bench
@@ -135,6 +140,9 @@ else
 		[ -x "$(CONTROL_PLANE_BIN)/$$binary" ] || { echo "CONTROL_PLANE_BIN=$(CONTROL_PLANE_BIN) has no executable $$binary" >&2; exit 1; }; \
 	done
 endif
+
+.PHONY: prometheus
+prometheus: $(PROMTOOL) $(PROMETHEUS) ## Build promtool and Prometheus for the tests of alerts, once; PROMTOOL and PROMETHEUS use ready ones.
 
 ##@ Deploy (with kubectl, to the cluster of the current context)
 
@@ -159,6 +167,17 @@ bin/controller-gen-%: ; $(call build_tool,sigs.k8s.io/controller-tools/cmd/contr
 bin/crd-ref-docs-%: ; $(call build_tool,github.com/elastic/crd-ref-docs)
 bin/golangci-lint-%: ; $(call build_tool,github.com/golangci/golangci-lint/v2/cmd/golangci-lint)
 bin/govulncheck-%: ; $(call build_tool,golang.org/x/vuln/cmd/govulncheck)
+
+# They are built for each version in hack/observability/go.mod.
+$(CURDIR)/bin/promtool-$(PROMETHEUS_VERSION): ; $(call build_prometheus,promtool)
+$(CURDIR)/bin/prometheus-$(PROMETHEUS_VERSION): ; $(call build_prometheus,prometheus)
+
+# Without service discovery, which tests do not need, and without the pages of the user interface.
+define build_prometheus
+@echo "Building $(@F) (once; about a minute)"
+@GOOS= GOARCH= CGO_ENABLED=0 go -C hack/observability build -buildvcs=false -tags remove_all_sd -ldflags "-s -w" \
+	-o $@ github.com/prometheus/prometheus/cmd/$(1)
+endef
 
 define build_tool
 @echo "Building $(@F) (once; golangci-lint takes about 2 minutes)"

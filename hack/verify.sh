@@ -58,7 +58,7 @@ roles() {
 unbound=$(comm -23 <(roles config/rbac/role.yaml roles) <(roles config/rbac/role_binding.yaml bindings))
 [ -z "$unbound" ] || fail "config/rbac/role_binding.yaml binds none of these roles of config/rbac/role.yaml:"$'\n'"$unbound"
 
-for module in . hack/tools; do
+for module in . hack/tools hack/observability; do
 	echo "verify: $module/go.mod is tidy"
 	go -C "$module" mod tidy -diff || fail "$module/go.mod is not tidy: run 'go -C $module mod tidy'"
 done
