@@ -71,9 +71,15 @@ func ready() v1alpha1.ClientIdentityStatus {
 	}}}
 }
 
+// counts is how many statuses the metrics were told of.
+type counts int
+
+func (c *counts) Written(*v1alpha1.ClientIdentity, *v1alpha1.ClientIdentityStatus, time.Time) { *c++ }
+
 func TestAStatusIsWrittenOnceAndOnlyOnChange(t *testing.T) {
 	a, alice := newAPI(t)
-	w := NewWriter(a, a.Client, a.recorder, nil)
+	var counted counts
+	w := NewWriter(a, a.Client, a.recorder, &counted)
 	for range 3 {
 		if _, err := w.Conclude(t.Context(), alice, ready(), Conclusion{Now: now}); err != nil {
 			t.Fatal(err)
@@ -83,21 +89,22 @@ func TestAStatusIsWrittenOnceAndOnlyOnChange(t *testing.T) {
 	if len(a.patches) != 1 || !strings.Contains(a.patches[0], `"uid":"uid-of-alice"`) || !strings.Contains(a.patches[0], "resourceVersion") {
 		t.Errorf("the writes are %q, want one that names the UID and the resourceVersion", a.patches)
 	}
-	if len(a.recorder.Events) != 1 {
-		t.Errorf("%d events were recorded, want one", len(a.recorder.Events))
+	if len(a.recorder.Events) != 1 || counted != 1 {
+		t.Errorf("%d events were recorded and %d changes counted, want one", len(a.recorder.Events), counted)
 	}
 }
 
 func TestAStatusThatCouldNotBeWrittenIsKnown(t *testing.T) {
 	a, alice := newAPI(t)
-	w := NewWriter(a, a.Client, a.recorder, nil)
+	var counted counts
+	w := NewWriter(a, a.Client, a.recorder, &counted)
 	a.refuse = errors.New("no")
 	if _, err := w.Conclude(t.Context(), alice, ready(), Conclusion{Now: now}); err == nil {
 		t.Fatal("the refusal is not told")
 	}
 	known := w.Known(alice)
-	if known.ObservedGeneration != 1 || len(a.recorder.Events) > 0 {
-		t.Errorf("known is %+v, with %d events: want what was to be written, and none", known, len(a.recorder.Events))
+	if known.ObservedGeneration != 1 || len(a.recorder.Events) > 0 || counted > 0 {
+		t.Errorf("known is %+v, with %d events, %d counted: want what was to be written, and none", known, len(a.recorder.Events), counted)
 	}
 	again := alice.DeepCopy()
 	again.UID = "uid-of-another"
