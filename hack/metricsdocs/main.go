@@ -6,6 +6,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/clientidentity/operator/internal/metrics"
@@ -16,7 +17,7 @@ const head = `# Metrics
 <!-- Generated from internal/metrics by make docs: do not edit. -->
 
 What the operator tells Prometheus of identities, beside the metrics of controller-runtime and of Go.
-[Monitoring](../guides/audit.md) says what to look at.
+[Monitoring](../guides/monitoring.md) has queries, alerts and a dashboard.
 
 - **What is now** is read from the caches at each scrape. Each replica tells it, the leader or not, so that an end is seen while no
   replica leads: take ` + "`max by (identity)`" + `, or each identity counts twice. Nothing of a deleted identity stays.
@@ -36,10 +37,11 @@ func main() {
 	}{
 		{"What is now", metrics.EachReplica},
 		{"What happened", metrics.Leader},
-		{"What a replica served", metrics.Served},
+		{"What a replica tells of itself", metrics.Served},
+		{"Of controller-runtime", metrics.Library},
 	} {
 		fmt.Printf("\n## %s\n\n| Metric | Type | Labels | What it says |\n| --- | --- | --- | --- |\n", section.title)
-		for _, metric := range metrics.Reference() {
+		for _, metric := range slices.Concat(metrics.Reference(), metrics.Libraries()) {
 			if metric.Source == section.source {
 				fmt.Printf("| `%s` | %s | %s | %s |\n", metric.Name, metric.Type, labels(metric.Labels), metric.Help)
 			}

@@ -36,6 +36,8 @@ const (
 	Leader
 	// Served is what each replica tells of itself.
 	Served
+	// Library is what each replica tells of itself by way of controller-runtime.
+	Library
 )
 
 // Metric describes a metric. docs/reference/metrics.md is generated from these.
@@ -107,6 +109,16 @@ var (
 	admissionDecisions = Metric{"clientidentity_admission_decisions_total", Counter, []string{labelResult}, Served,
 		"Requests that the admission webhook Allowed, Denied for missing rights, refused as Invalid, or refused as Unanswered since the API server did not say what the requester may do."}
 )
+
+// Libraries returns the metrics of controller-runtime that alerts, dashboard and guides use.
+func Libraries() []Metric {
+	return []Metric{
+		{"leader_election_master_status", Gauge, []string{"name"}, Library, `1 where the replica leads, 0 where it stands by; name is "client-identity-operator".`},
+		{"controller_runtime_reconcile_total", Counter, []string{"controller", "result"}, Library, `Passes of the controller "clientidentity", with the result error, requeue, requeue_after or success.`},
+		{"controller_runtime_reconcile_time_seconds", Histogram, []string{"controller"}, Library, `How long a pass takes.`},
+		{"workqueue_depth", Gauge, []string{"name", "controller", "priority"}, Library, `Identities that wait for a pass.`},
+	}
+}
 
 // Reference returns all metrics of the operator's own.
 func Reference() []Metric { return slices.Concat(present(), past()) }

@@ -1,0 +1,165 @@
+// Copyright The Client Identity Operator Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package observability
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	admissionv1 "k8s.io/api/admission/v1"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/manager"
+	"github.com/clientidentity/operator/internal/metrics"
+	"github.com/clientidentity/operator/test/controlplane"
+	"github.com/clientidentity/operator/test/faults"
+	"github.com/clientidentity/operator/test/operator"
+	"github.com/clientidentity/operator/test/suite"
+)
+
+// unserved is a signer that the operator may ask, and that nobody serves.
+const unserved = "example.com/unserved"
+
+var _ = Describe("Prometheus", func() {
+	var (
+		ctx   context.Context
+		cp    *controlplane.ControlPlane
+		admin client.Client
+	)
+
+	// newIdentity returns one that is renewed within 15 seconds.
+	newIdentity := func(name string, changes ...func(*v1alpha1.ClientIdentity)) *v1alpha1.ClientIdentity {
+		identity := &v1alpha1.ClientIdentity{ObjectMeta: metav1.ObjectMeta{Name: name}}
+		identity.Spec.Username = name + "@example.com"
+		identity.Spec.TTL = metav1.Duration{Duration: 10 * time.Minute}
+		identity.Spec.RenewBefore = &metav1.Duration{Duration: 10*time.Minute - 15*time.Second}
+		for _, change := range changes {
+			change(identity)
+		}
+		return identity
+	}
+	ready := func(g Gomega, name string) {
+		identity := &v1alpha1.ClientIdentity{}
+		g.Expect(admin.Get(ctx, client.ObjectKey{Name: name}, identity)).To(Succeed())
+		g.Expect(meta.IsStatusConditionTrue(identity.Status.Conditions, v1alpha1.ConditionReady)).To(BeTrue(), "%s is ready", name)
+	}
+
+	It("sees an alert fire for an identity whose renewal fails, and all that the reference names", func() {
+		prometheus(specTB{}) // before anything is started: is there one?
+		ctx, cp, admin = suite.Start(controlplane.Options{}, GinkgoWriter)
+		address := startOperator(ctx, cp)
+
+		By("scraping as a ServiceAccount that has no right to")
+		token := monitoring(ctx, cp, admin)
+		// What is waited for takes minutes and days; the rules are the shipped ones but for that.
+		server := startPrometheus(ctx, address, token, shippedRules(specTB{}).change(func(r *rule) {
+			if r.For != "" {
+				r.For = "1s"
+			}
+		}))
+		Eventually(server.operator).Should(And(HaveField("Health", "down"), HaveField("LastError", ContainSubstring("403"))))
+
+		By("granting it the shipped ClusterRole")
+		Expect(admin.Create(ctx, &rbacv1.ClusterRoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Name: "prometheus"},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "client-identity-operator-metrics-reader"},
+			Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: "monitoring", Name: "prometheus"}},
+		})).To(Succeed())
+		Eventually(server.operator).Should(HaveField("Health", "up"))
+
+		By("letting the renewals of one of two identities fail")
+		webhook := faults.NewAdmission()
+		DeferCleanup(webhook.Close)
+		webhook.Answer(func(request *admissionv1.AdmissionRequest) faults.Answer {
+			if strings.HasPrefix(request.Name, "broken-") {
+				return faults.Answer{Code: 403}
+			}
+			return faults.Answer{}
+		})
+		Expect(admin.Create(ctx, newIdentity("broken"))).To(Succeed())
+		Eventually(ready).WithArguments("broken").Should(Succeed())
+		_, err := webhook.Install(ctx, admin, "no-requests", faults.Scope{
+			Resources: []string{"certificatesigningrequests"}, Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create},
+		})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(admin.Create(ctx, newIdentity("fine", func(identity *v1alpha1.ClientIdentity) {
+			identity.Spec.AccessUntil = &metav1.Time{Time: time.Now().Add(time.Hour)}
+		}))).To(Succeed())
+		Expect(admin.Create(ctx, newIdentity("waits", func(identity *v1alpha1.ClientIdentity) {
+			identity.Spec.SignerName = unserved
+		}))).To(Succeed())
+		Eventually(server.firing).WithArguments("broken").Should(ContainElement("ClientIdentityIssuanceFails"))
+		Expect(server.firing("fine")).To(BeEmpty())
+		Expect(server.query(`clientidentity_issuance_failed_attempts{identity="broken",reason="RequestRejected"} > 0`)).NotTo(BeEmpty())
+
+		By("finding all that the reference has")
+		var wanted []string
+		for _, metric := range slices.Concat(metrics.Reference(), metrics.Libraries()) {
+			if metric.Type == metrics.Histogram {
+				wanted = append(wanted, metric.Name+"_bucket")
+			} else {
+				wanted = append(wanted, metric.Name)
+			}
+		}
+		Eventually(server.metricNames).Should(ContainElements(wanted))
+		Expect(server.query(`sum(clientidentity_issuances_total{result="Published",reason="First"}) >= 2`)).NotTo(BeEmpty())
+		Expect(server.query(`clientidentity_admission_decisions_total{result="Allowed"} >= 3`)).NotTo(BeEmpty())
+		Expect(server.query(`absent(leader_election_master_status{name="client-identity-operator"} == 1)`)).To(BeEmpty())
+
+		By("letting renewals through again")
+		webhook.Answer(faults.Always(faults.Answer{}))
+		Eventually(server.firing).WithArguments("broken").Should(BeEmpty())
+		Expect(server.query(`sum(clientidentity_renewal_delay_seconds_count) >= 1`)).NotTo(BeEmpty())
+
+		By("forgetting an identity that was deleted")
+		Expect(admin.Delete(ctx, newIdentity("broken"))).To(Succeed())
+		Eventually(server.query).WithArguments(`{identity="broken",__name__!="ALERTS",__name__!="ALERTS_FOR_STATE"}`).Should(BeEmpty())
+		Expect(server.query(`clientidentity_state{identity="fine",state="Ready"}`)).NotTo(BeEmpty())
+	})
+})
+
+// startOperator runs the operator as config/default does, with metrics, leader election and the webhook, and returns where it
+// serves metrics.
+func startOperator(ctx context.Context, cp *controlplane.ControlPlane) string {
+	GinkgoHelper()
+	connection, err := operator.Connection(ctx, cp)
+	Expect(err).NotTo(HaveOccurred())
+	webhook, err := operator.UseWebhook(ctx, cp, GinkgoT().TempDir())
+	Expect(err).NotTo(HaveOccurred())
+	address := freeAddress()
+	running, err := operator.Start(ctx, connection, func(options *manager.Options) {
+		options.MetricsBindAddress = address
+		options.LeaderElect, options.LeaderElectionNamespace = true, operator.Namespace
+		options.AllowedSigners = append(options.AllowedSigners, unserved)
+		webhook.Configure(options)
+	})
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(func() { Expect(running.Stop()).To(Succeed()) })
+	Expect(webhook.Ready(ctx)).To(Succeed())
+	return address
+}
+
+// monitoring makes the ServiceAccount of Prometheus, without any right, and returns a token for it.
+func monitoring(ctx context.Context, cp *controlplane.ControlPlane, admin client.Client) string {
+	GinkgoHelper()
+	Expect(admin.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "monitoring"}})).To(Succeed())
+	Expect(admin.Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "monitoring", Name: "prometheus"}})).To(Succeed())
+	clients, err := kubernetes.NewForConfig(cp.Config())
+	Expect(err).NotTo(HaveOccurred())
+	token, err := clients.CoreV1().ServiceAccounts("monitoring").CreateToken(ctx, "prometheus", &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
+	Expect(err).NotTo(HaveOccurred())
+	return token.Status.Token
+}
