@@ -79,8 +79,12 @@ docs: $(CRD_REF_DOCS) ## Generate docs/reference: the API from its types, the me
 		--renderer=markdown --output-path=docs/reference/api.md
 	go run ./hack/metricsdocs > docs/reference/metrics.md
 
+.PHONY: dashboard
+dashboard: ## Generate the Grafana dashboard from hack/observability/dashboard.
+	go -C hack/observability run ./dashboard > config/grafana/client-identity-operator.json
+
 .PHONY: manifests
-manifests: $(CONTROLLER_GEN) ## Generate the CRD from the API types and the RBAC from the markers.
+manifests: $(CONTROLLER_GEN) dashboard ## Generate the CRD from the API types, the RBAC from the markers, and the dashboard.
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:artifacts:config=config/crd/bases
 	$(CONTROLLER_GEN) rbac:roleName=client-identity-operator-manager "paths=./internal/...;./cmd/..." output:rbac:artifacts:config=config/rbac
 
@@ -96,6 +100,7 @@ vet: ## Run go vet.
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Run golangci-lint.
 	$(GOLANGCI_LINT) run
+	cd hack/observability && $(CURDIR)/$(GOLANGCI_LINT) run
 
 .PHONY: verify
 verify: ## Check that generated files, go.mod and licence headers are up to date.

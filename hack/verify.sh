@@ -23,8 +23,8 @@ before=$(mktemp -d)
 trap 'rm -rf "$before"' EXIT
 # copy_generated copies every generated file to the folder $1, paths kept.
 copy_generated() {
-	find api config/crd/bases config/rbac/role.yaml docs/reference \
-		\( -name 'zz_generated.*' -o -name '*.yaml' -o -name '*.md' \) -type f -print0 |
+	find api config/crd/bases config/rbac/role.yaml config/grafana docs/reference \
+		\( -name 'zz_generated.*' -o -name '*.yaml' -o -name '*.md' -o -name '*.json' \) -type f -print0 |
 		while IFS= read -r -d '' file; do
 			mkdir -p "$1/$(dirname "$file")"
 			cp "$file" "$1/$file"
@@ -35,6 +35,9 @@ copy_generated "$before/old"
 copy_generated "$before/new"
 diff -ru "$before/old" "$before/new" ||
 	fail "generated files were out of date: 'make generate manifests' has just repaired them, commit the result"
+
+echo "verify: alerts, dashboard and docs ask Prometheus for what exists"
+go -C hack/observability test ./... || fail "a query names a metric, a label or a value that does not exist: see docs/reference/metrics.md"
 
 echo "verify: every generated role is bound"
 # roles lists "kind namespace/name" of the roles in a file of ours, or of the roles that its bindings name.

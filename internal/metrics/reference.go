@@ -115,8 +115,8 @@ func Libraries() []Metric {
 	return []Metric{
 		{"leader_election_master_status", Gauge, []string{"name"}, Library, `1 where the replica leads, 0 where it stands by; name is "client-identity-operator".`},
 		{"controller_runtime_reconcile_total", Counter, []string{"controller", "result"}, Library, `Passes of the controller "clientidentity", with the result error, requeue, requeue_after or success.`},
-		{"controller_runtime_reconcile_time_seconds", Histogram, []string{"controller"}, Library, `How long a pass takes.`},
-		{"workqueue_depth", Gauge, []string{"name", "controller", "priority"}, Library, `Identities that wait for a pass.`},
+		{"controller_runtime_reconcile_time_seconds", Histogram, []string{"controller"}, Library, `How long a pass of the controller "clientidentity" takes.`},
+		{"workqueue_depth", Gauge, []string{"name", "controller", "priority"}, Library, `Identities that wait for a pass of the controller "clientidentity".`},
 	}
 }
 
