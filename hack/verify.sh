@@ -37,7 +37,7 @@ diff -ru "$before/old" "$before/new" ||
 	fail "generated files were out of date: 'make generate manifests' has just repaired them, commit the result"
 
 echo "verify: alerts, dashboard and docs ask Prometheus for what exists"
-go -C hack/observability test ./... || fail "a query names a metric, a label or a value that does not exist: see docs/reference/metrics.md"
+go -C hack/observability test -count=1 ./... || fail "a query names a metric, a label or a value that does not exist: see docs/reference/metrics.md"
 
 echo "verify: every generated role is bound"
 # roles lists "kind namespace/name" of the roles in a file of ours, or of the roles that its bindings name.

@@ -31,14 +31,14 @@ func main() {
 // build returns the dashboard: what needs somebody comes first. Its schema is the one that every Grafana of today imports.
 func build() (dashboard.Dashboard, error) { //nolint:staticcheck // the newer schema needs Grafana 12
 	builder := dashboard.NewDashboardBuilder("Client identities"). //nolint:staticcheck // the same
-		Uid("client-identity-operator").
-		Description("Who can authenticate, until when, and what is in the way. Generated: see hack/observability/dashboard.").
-		Tags([]string{"client-identity-operator", "security"}).
-		Timezone(common.TimeZoneBrowser).
-		Refresh("1m").
-		Time("now-24h", "now").
-		Tooltip(dashboard.DashboardCursorSyncCrosshair).
-		WithVariable(dashboard.NewDatasourceVariableBuilder("datasource").Label("Prometheus").Type("prometheus"))
+									Uid("client-identity-operator").
+									Description("Who can authenticate, until when, and what is in the way. Generated: see hack/observability/dashboard.").
+									Tags([]string{"client-identity-operator", "security"}).
+									Timezone(common.TimeZoneBrowser).
+									Refresh("1m").
+									Time("now-24h", "now").
+									Tooltip(dashboard.DashboardCursorSyncCrosshair).
+									WithVariable(dashboard.NewDatasourceVariableBuilder("datasource").Label("Prometheus").Type("prometheus"))
 	for _, row := range []struct {
 		title  string
 		panels []cog.Builder[dashboard.Panel]
