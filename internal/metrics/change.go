@@ -99,7 +99,7 @@ func failedAt(status *v1alpha1.ClientIdentityStatus) *metav1.Time {
 func revocationOf(before, after *v1alpha1.ClientIdentityStatus) (result, reason string) {
 	was := meta.FindStatusCondition(before.Conditions, v1alpha1.ConditionRevocationComplete)
 	is := meta.FindStatusCondition(after.Conditions, v1alpha1.ConditionRevocationComplete)
-	if is == nil {
+	if is == nil || is.Reason == v1alpha1.ReasonPending {
 		return "", ""
 	}
 	same := was != nil && was.Status == is.Status && was.Reason == is.Reason

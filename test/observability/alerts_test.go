@@ -5,6 +5,11 @@ package observability
 
 import (
 	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -119,6 +124,31 @@ var _ = Describe("Prometheus", func() {
 		Expect(server.query(`clientidentity_admission_decisions_total{result="Allowed"} >= 3`)).NotTo(BeEmpty())
 		Expect(server.query(`absent(leader_election_master_status{name="client-identity-operator"} == 1)`)).To(BeEmpty())
 
+		By("answering what the guide and the dashboard ask")
+		guide := read("docs", "guides", "monitoring.md")
+		for _, query := range slices.Concat(blocks(guide, "promql"), dashboardQueries()) {
+			_, err := server.query(query)
+			Expect(err).NotTo(HaveOccurred(), query)
+		}
+		for question, answer := range map[string]string{
+			"sort(max by (identity) (clientidentity_certificate_not_after": "broken",
+			`{condition="Ready"}) == 0`:                                    "waits",
+			"clientidentity_issuance_failed_attempts":                      "broken",
+		} {
+			query := matching(blocks(guide, "promql"), question)
+			Eventually(server.query).WithArguments(query).Should(ContainElement(HaveField("Metric", HaveKeyWithValue("identity", answer))), query)
+		}
+		for question, answer := range map[string]string{
+			"custom-columns":      "broken",
+			"date -u":             "broken expires",
+			".type \"Stalled\"":   "waits Ready=False",
+			".failedAttempts":     "broken 1 RequestRejected",
+			"kubectl events -n d": "RequestRejected",
+		} {
+			command := matching(blocks(guide, "sh"), question)
+			Eventually(shell).WithArguments(ctx, cp, command).Should(ContainSubstring(answer), command)
+		}
+
 		By("letting renewals through again")
 		webhook.Answer(faults.Always(faults.Answer{}))
 		Eventually(server.firing).WithArguments("broken").Should(BeEmpty())
@@ -130,6 +160,67 @@ var _ = Describe("Prometheus", func() {
 		Expect(server.query(`clientidentity_state{identity="fine",state="Ready"}`)).NotTo(BeEmpty())
 	})
 })
+
+// read returns a file of the repository.
+func read(path ...string) string {
+	GinkgoHelper()
+	root, err := operator.Root()
+	Expect(err).NotTo(HaveOccurred())
+	content, err := os.ReadFile(filepath.Join(append([]string{root}, path...)...))
+	Expect(err).NotTo(HaveOccurred())
+	return string(content)
+}
+
+// blocks returns the lines of the code blocks of a language in Markdown, without comments.
+func blocks(markdown, language string) []string {
+	var lines []string
+	for _, block := range regexp.MustCompile("(?s)```"+language+"\n(.*?)```").FindAllStringSubmatch(markdown, -1) {
+		for line := range strings.SplitSeq(block[1], "\n") {
+			if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+				lines = append(lines, line)
+			}
+		}
+	}
+	return lines
+}
+
+// matching returns the one line that holds a text.
+func matching(lines []string, text string) string {
+	GinkgoHelper()
+	found := slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return !strings.Contains(line, text) })
+	Expect(found).To(HaveLen(1), text)
+	return found[0]
+}
+
+// dashboardQueries returns what the dashboard asks for.
+func dashboardQueries() []string {
+	GinkgoHelper()
+	var dashboard struct {
+		Panels []struct {
+			Targets []struct {
+				Expr string `json:"expr"`
+			} `json:"targets"`
+		} `json:"panels"`
+	}
+	Expect(json.Unmarshal([]byte(read("config", "grafana", "client-identity-operator.json")), &dashboard)).To(Succeed())
+	var queries []string
+	for _, panel := range dashboard.Panels {
+		for _, target := range panel.Targets {
+			queries = append(queries, strings.ReplaceAll(target.Expr, "$__rate_interval", "5m"))
+		}
+	}
+	Expect(len(queries)).To(BeNumerically(">", 20))
+	return queries
+}
+
+// shell runs a line of a guide as an administrator.
+func shell(ctx context.Context, cp *controlplane.ControlPlane, line string) (string, error) {
+	cmd := exec.CommandContext(ctx, "bash", "-c", line)
+	cmd.Dir = cp.Dir()
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+cp.Kubeconfig(), "HOME="+cp.Dir(), "PATH="+filepath.Dir(cp.Kubectl())+":"+os.Getenv("PATH"))
+	output, err := cmd.CombinedOutput()
+	return string(output), err
+}
 
 // startOperator runs the operator as config/default does, with metrics, leader election and the webhook, and returns where it
 // serves metrics.

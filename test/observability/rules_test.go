@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -118,6 +119,35 @@ func TestRulesAreAsPrometheusWantsThem(t *testing.T) {
 	output, err := exec.CommandContext(t.Context(), promtool(t), "check", "rules", "--lint=all", "--lint-fatal", file).CombinedOutput()
 	if err != nil {
 		t.Errorf("promtool check rules: %v\n%s", err, output)
+	}
+}
+
+func TestRulesCanBeTakenOutAsTheGuideSays(t *testing.T) {
+	root, err := operator.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	guide, err := os.ReadFile(filepath.Join(root, "docs", "guides", "monitoring.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(blocks(string(guide), "sh"), func(line string) bool { return strings.HasPrefix(line, "sed ") })
+	if i < 0 {
+		t.Fatal("the guide has no line with sed")
+	}
+	line, _, _ := strings.Cut(blocks(string(guide), "sh")[i], " >")
+	cmd := exec.CommandContext(t.Context(), "bash", "-c", line)
+	cmd.Dir = root
+	output, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rules ruleFile
+	if err := yaml.UnmarshalStrict(output, &rules); err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	if !reflect.DeepEqual(rules, shippedRules(t)) {
+		t.Errorf("other rules are taken out than are shipped:\n%s", output)
 	}
 }
 
