@@ -30,6 +30,7 @@ type process struct {
 	cmd     *exec.Cmd
 	logFile string
 	probes  string // host:port of /readyz
+	metrics string // host:port of /metrics
 	ended   chan struct{}
 	err     error // once ended is closed
 }
@@ -41,6 +42,10 @@ func startManager(binary, kubeconfig, logFile string, flags ...string) (*process
 	if err != nil {
 		return nil, err
 	}
+	metrics, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
 	log, err := os.OpenFile(logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
@@ -49,7 +54,7 @@ func startManager(binary, kubeconfig, logFile string, flags ...string) (*process
 	cmd := exec.Command(binary, append(flags,
 		"--kubeconfig="+kubeconfig,
 		"--leader-elect", "--leader-election-namespace="+operator.Namespace,
-		"--health-probe-bind-address="+probes,
+		"--health-probe-bind-address="+probes, "--metrics-bind-address="+metrics,
 		"--zap-encoder=console", "--zap-time-encoding=rfc3339")...)
 	cmd.Dir = filepath.Dir(logFile)
 	cmd.Stdout, cmd.Stderr = log, log
@@ -57,7 +62,7 @@ func startManager(binary, kubeconfig, logFile string, flags ...string) (*process
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start the operator: %w", err)
 	}
-	p := &process{cmd: cmd, logFile: logFile, probes: probes, ended: make(chan struct{})}
+	p := &process{cmd: cmd, logFile: logFile, probes: probes, metrics: metrics, ended: make(chan struct{})}
 	go func() {
 		p.err = cmd.Wait()
 		close(p.ended)

@@ -114,13 +114,14 @@ func (s *stage) startOperator(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.shell.env = append(s.shell.env, "METRICS="+s.operator.metrics)
 	if err := s.operator.waitReady(ctx); err != nil {
 		return err
 	}
 	if err := webhook.Ready(ctx); err != nil {
 		return err
 	}
-	fmt.Printf("  bin/manager is ready, as %s\n", operator.Username)
+	fmt.Printf("  bin/manager is ready, as %s; Prometheus would scrape https://%s/metrics\n", operator.Username, s.operator.metrics)
 	return nil
 }
 

@@ -26,9 +26,15 @@ The control plane and the operator are up. In another terminal, in a directory o
   kubectl patch cid jane --type=merge -p '{"spec":{"state":"Withdrawn"}}'
   kubectl delete cid ci-bot
 
+Metrics, as Prometheus scrapes them with a token (docs/guides/monitoring.md has queries and alerts):
+
+  export METRICS=%s
+  %s
+  %s | grep ^clientidentity_
+
 You are an administrator there. The operator's log: %s
 Ctrl-C stops everything and removes its files.
-`, s.controlPlane.Kubeconfig(), filepath.Dir(s.controlPlane.Kubectl()), saveKubeconfig("jane"), s.operator.logFile)
+`, s.controlPlane.Kubeconfig(), filepath.Dir(s.controlPlane.Kubectl()), saveKubeconfig("jane"), s.operator.metrics, allowScraping, scrape, s.operator.logFile)
 	select {
 	case <-ctx.Done():
 		return nil

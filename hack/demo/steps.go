@@ -16,7 +16,7 @@ const (
 
 // allSteps returns what is shown, in order: each step builds on those before it.
 func allSteps() []step {
-	return []step{ready(), kubeconfigs(), developer(), robot(), shortened(), renewed(), repaired(), deleted(), leftover()}
+	return []step{ready(), kubeconfigs(), developer(), robot(), shortened(), renewed(), scraped(), repaired(), deleted(), leftover()}
 }
 
 func ready() step {
@@ -124,6 +124,30 @@ func renewed() step {
 		note: "The certificate before it stays valid until it expires: X.509 client certificates cannot be revoked.",
 	}
 }
+
+func scraped() step {
+	return step{
+		title: "Prometheus is told of all of it, if it may: here with a token of the ServiceAccount default, and kubectl in its place.",
+		commands: []command{{
+			line:   allowScraping,
+			checks: []check{has("created")},
+		}, {
+			line: scrape + ` | grep -E '^clientidentity_(state|certificate_not_after|issuances_total.*(First|Requested))'`,
+			checks: []check{
+				has(`clientidentity_state{identity="jane",state="Ready"} 1`), has(`clientidentity_certificate_not_after_timestamp_seconds{identity="ci-bot"}`),
+				has(`reason="Requested",result="Published",signer="kubernetes.io/kube-apiserver-client"} 1`),
+			},
+			within: patience,
+		}},
+		note: "Alerts, a dashboard, and what to ask: docs/guides/monitoring.md.",
+	}
+}
+
+const (
+	allowScraping = "kubectl create clusterrolebinding scrape --clusterrole=client-identity-operator-metrics-reader --serviceaccount=default:default"
+	// scrape gets the metrics; the address is in the environment of the shell.
+	scrape = `kubectl get --raw /metrics --server="https://$METRICS" --insecure-skip-tls-verify --token="$(kubectl create token default)"`
+)
 
 func repaired() step {
 	const show = "kubectl get rolebinding -n development -o custom-columns=" +
