@@ -92,19 +92,9 @@ func addController(ctx context.Context, mgr ctrl.Manager, connection *rest.Confi
 	if err != nil {
 		return fmt.Errorf("set up the uncached client: %w", err)
 	}
-	facts := &cluster.Facts{
-		Reader:     mgr.GetCache(),
-		Server:     options.KubeconfigServer,
-		Connection: connection,
-		InCluster:  options.InCluster,
-	}
-	if options.KubeconfigCAFile != "" {
-		if facts.CA, err = os.ReadFile(options.KubeconfigCAFile); err != nil {
-			return fmt.Errorf("--kubeconfig-certificate-authority: %w", err)
-		}
-		if err := kubeconfig.ValidateCA(facts.CA); err != nil {
-			return fmt.Errorf("--kubeconfig-certificate-authority %q: %w", options.KubeconfigCAFile, err)
-		}
+	facts, err := clusterFacts(mgr, connection, options)
+	if err != nil {
+		return err
 	}
 	if options.Clock == nil {
 		options.Clock = clock.RealClock{}
@@ -151,6 +141,27 @@ func addController(ctx context.Context, mgr ctrl.Manager, connection *rest.Confi
 		return fmt.Errorf("add the watch on issuers: %w", err)
 	}
 	return nil
+}
+
+// clusterFacts returns what says what kubeconfigs point at.
+func clusterFacts(mgr ctrl.Manager, connection *rest.Config, options Options) (*cluster.Facts, error) {
+	facts := &cluster.Facts{
+		Reader:     mgr.GetCache(),
+		Server:     options.KubeconfigServer,
+		Connection: connection,
+		InCluster:  options.InCluster,
+	}
+	if options.KubeconfigCAFile == "" {
+		return facts, nil
+	}
+	var err error
+	if facts.CA, err = os.ReadFile(options.KubeconfigCAFile); err != nil {
+		return nil, fmt.Errorf("--kubeconfig-certificate-authority: %w", err)
+	}
+	if err := kubeconfig.ValidateCA(facts.CA); err != nil {
+		return nil, fmt.Errorf("--kubeconfig-certificate-authority %q: %w", options.KubeconfigCAFile, err)
+	}
+	return facts, nil
 }
 
 // cacheOptions keeps in memory only what is ours: labelled objects, Secrets (whose metadata alone is

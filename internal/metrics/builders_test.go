@@ -6,6 +6,7 @@ package metrics
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -65,20 +66,13 @@ func condition(t string, ok bool, reason string) metav1.Condition {
 	return metav1.Condition{Type: t, Status: status, Reason: reason, Message: "for " + reason}
 }
 
-// with sets conditions.
+// with sets conditions, in place of those of the same type.
 func with(conditions ...metav1.Condition) func(*v1alpha1.ClientIdentity) {
 	return func(identity *v1alpha1.ClientIdentity) {
-		var kept []metav1.Condition
-		for _, was := range identity.Status.Conditions {
-			replaced := false
-			for _, c := range conditions {
-				replaced = replaced || c.Type == was.Type
-			}
-			if !replaced {
-				kept = append(kept, was)
-			}
+		for _, c := range conditions {
+			identity.Status.Conditions = slices.DeleteFunc(identity.Status.Conditions, func(was metav1.Condition) bool { return was.Type == c.Type })
+			identity.Status.Conditions = append(identity.Status.Conditions, c)
 		}
-		identity.Status.Conditions = append(kept, conditions...)
 	}
 }
 
