@@ -15,7 +15,7 @@ import (
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,shortName=cid,categories=clientidentity
 // +kubebuilder:printcolumn:name="User",type=string,JSONPath=`.spec.username`
-// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="State",type=string,JSONPath=`.status.state`
 // +kubebuilder:printcolumn:name="Cert-Expires",type=string,JSONPath=`.status.certificate.notAfter`
 // +kubebuilder:printcolumn:name="Renews",type=string,JSONPath=`.status.certificate.renewalTime`
 // +kubebuilder:printcolumn:name="Secret",type=string,JSONPath=`.status.secretRef.name`
@@ -24,7 +24,7 @@ import (
 // +kubebuilder:printcolumn:name="Access-Until",type=string,JSONPath=`.spec.accessUntil`,priority=1
 // +kubebuilder:printcolumn:name="Issuer",type=string,JSONPath=`.status.certificate.issuer`,priority=1
 // +kubebuilder:printcolumn:name="Serial",type=string,JSONPath=`.status.certificate.serialNumber`,priority=1
-// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,priority=1
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.stateReason`,priority=1
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63",message="metadata.name must be at most 63 characters, so that it fits a label"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.spec.revokeIssuedBefore) || !has(self.spec.revokeIssuedBefore) || int(self.spec.revokeIssuedBefore) >= int(oldSelf.spec.revokeIssuedBefore) || (has(oldSelf.status) && has(oldSelf.status.certificate) && has(oldSelf.status.certificate.requestTime) && int(self.spec.revokeIssuedBefore) > int(oldSelf.status.certificate.requestTime))",fieldPath=".spec.revokeIssuedBefore",message="may only grow: older certificates would be valid again"
 // +kubebuilder:validation:XValidation:rule="!has(self.spec.revokeIssuedBefore) || (has(oldSelf.spec.revokeIssuedBefore) && int(self.spec.revokeIssuedBefore) == int(oldSelf.spec.revokeIssuedBefore)) || !has(oldSelf.status) || !has(oldSelf.status.certificates) || !oldSelf.status.certificates.exists(c, has(c.revokeIssuedBefore) && int(c.revokeIssuedBefore) == int(self.spec.revokeIssuedBefore))",fieldPath=".spec.revokeIssuedBefore",message="is the time of an earlier revocation: certificates issued after it would be valid again; use the current time"
@@ -39,7 +39,7 @@ type ClientIdentity struct {
 
 	// status is what the operator has observed and done.
 	// +optional
-	// +kubebuilder:default={"observedGeneration":-1}
+	// +kubebuilder:default={"observedGeneration":-1,"state":"Pending"}
 	Status ClientIdentityStatus `json:"status,omitempty,omitzero"`
 }
 

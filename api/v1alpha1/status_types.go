@@ -14,6 +14,16 @@ type ClientIdentityStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
+	// state says in one word how it stands with this identity: Pending, Waiting, Stalled, Ready, AtRisk, Withdrawing or
+	// Withdrawn. It sums the conditions up, for people: programs read those.
+	// +optional
+	State ObservedState `json:"state,omitempty"`
+
+	// stateReason is why it is in that state: a reason of the conditions.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	StateReason string `json:"stateReason,omitempty"`
+
 	// conditions are Ready, CertificateIssued and AccessBound; RevocationComplete while spec.revokeIssuedBefore is set; and, only
 	// while true, Reconciling, Stalled and Withdrawn.
 	// +optional
@@ -86,6 +96,31 @@ type ClientIdentityStatus struct {
 	// +kubebuilder:validation:MaxLength=256
 	LastHandledRenewRequest string `json:"lastHandledRenewRequest,omitempty"`
 }
+
+// ObservedState says in one word how it stands with an identity.
+// +kubebuilder:validation:Enum=Pending;Waiting;Stalled;Ready;AtRisk;Withdrawing;Withdrawn
+type ObservedState string
+
+// How it stands with an identity.
+const (
+	// ObservedPending means that the operator is on its way, mostly for less than a second. It is the state of an identity
+	// that no operator has looked at yet.
+	ObservedPending ObservedState = "Pending"
+	// ObservedWaiting means that the identity is not as asked for until something else happens. A certificate that was
+	// published before goes on authenticating.
+	ObservedWaiting ObservedState = "Waiting"
+	// ObservedStalled means that nothing goes on until a person changes something. A certificate that was published before
+	// goes on working.
+	ObservedStalled ObservedState = "Stalled"
+	// ObservedReady means that all is as asked for.
+	ObservedReady ObservedState = "Ready"
+	// ObservedAtRisk means that all is as asked for, but something stands in the way of the next certificate.
+	ObservedAtRisk ObservedState = "AtRisk"
+	// ObservedWithdrawing means that access is being taken away, and that role bindings or the Secret still exist.
+	ObservedWithdrawing ObservedState = "Withdrawing"
+	// ObservedWithdrawn means that the identity has no access: role bindings and Secret are gone.
+	ObservedWithdrawn ObservedState = "Withdrawn"
+)
 
 // CertificateStatus describes the published certificate.
 type CertificateStatus struct {

@@ -27,7 +27,9 @@ func ready() step {
 			checks: []check{has("clientidentity.clientidentity.dev/jane condition met"), has("clientidentity.clientidentity.dev/ci-bot condition met")},
 		}, {
 			line:   "kubectl get cid",
-			checks: []check{has("jane@example.com"), has("system:ci-bot"), has("jane-kubeconfig"), has("ci-bot-kubeconfig")},
+			checks: []check{
+				has(" STATE "), has("jane@example.com   Ready "), has("system:ci-bot      Ready "), has("jane-kubeconfig"), has("ci-bot-kubeconfig"),
+			},
 		}},
 	}
 }
@@ -96,7 +98,7 @@ func shortened() step {
 		title: "ci-bot asks for two years, and the signer issues one. The status says so, and nothing is asked again.",
 		commands: []command{{
 			line:   "kubectl get cid ci-bot -o wide",
-			checks: []check{oneRow, has("system:automation")},
+			checks: []check{oneRow, has("system:automation"), has(" TTLShortened")},
 		}, {
 			line:   `kubectl get cid ci-bot -o jsonpath='{range .status.conditions[?(@.type=="CertificateIssued")]}{.reason}: {.message}{end}'`,
 			checks: []check{has("TTLShortened: "), has("17520h0m0s was asked for, and 8760h0m0s was issued")},

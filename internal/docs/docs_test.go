@@ -75,6 +75,25 @@ func declaredReasons(t *testing.T) []string {
 	return reasons
 }
 
+// stateRow is a row of the table of states.
+var stateRow = regexp.MustCompile("(?m)^\\| `([A-Z][A-Za-z]+)` \\|[^|]+\\|[^|]+\\|$")
+
+func TestConceptsExplainEveryState(t *testing.T) {
+	_, section, found := strings.Cut(read(t, "docs/concepts.md"), "\n## States\n")
+	if !found {
+		t.Fatal("docs/concepts.md has no section about states")
+	}
+	section, _, _ = strings.Cut(section, "\n## ")
+	var explained []string
+	for _, match := range stateRow.FindAllStringSubmatch(section, -1) {
+		explained = append(explained, match[1])
+	}
+	declared := strings.Split(regexp.MustCompile(`(?m)^// \+kubebuilder:validation:Enum=(Pending;.+)$`).FindStringSubmatch(read(t, "api/v1alpha1/status_types.go"))[1], ";")
+	if !slices.Equal(explained, declared) {
+		t.Errorf("docs/concepts.md explains the states %q, and api/v1alpha1/status_types.go has %q", explained, declared)
+	}
+}
+
 // link is a link in Markdown.
 var link = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 

@@ -94,6 +94,7 @@ func Compute(in Input) v1alpha1.ClientIdentityStatus {
 	status.ResidualAccess = nil
 	setConditions(&status, in)
 	setRevocation(&status, in)
+	setState(&status)
 	return status
 }
 

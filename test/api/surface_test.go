@@ -45,7 +45,7 @@ func TestDefaults(t *testing.T) {
 		"username": "alice", "ttl": "2160h", "signerName": "kubernetes.io/kube-apiserver-client", "bindTo": "Username", "state": "Active",
 		"privateKey": {"algorithm": "ECDSA", "rotationPolicy": "Always"}, "secret": {"kubeconfigKey": "kubeconfig"}
 	}`))
-	g.Expect(got.Status).To(MatchJSON(`{"observedGeneration": -1}`))
+	g.Expect(got.Status).To(MatchJSON(`{"observedGeneration": -1, "state": "Pending"}`))
 }
 
 func TestDefaultsOfWhatIsHalfSet(t *testing.T) {
@@ -66,7 +66,7 @@ func TestColumns(t *testing.T) {
 	o := resourceVersioned(t, identity(t, "columns", ``))
 	o["status"] = object{
 		"observedGeneration": 1, "groupList": "a,b",
-		"conditions": []any{object{"type": "Ready", "status": "True", "reason": "Issued", "message": "", "lastTransitionTime": "2026-11-22T03:04:00Z"}},
+		"state": "AtRisk", "stateReason": "Denied",
 		"certificate": object{
 			"notAfter": "2027-03-01T00:00:00Z", "renewalTime": "2027-02-01T00:00:00Z", "issuer": "CN=client-ca", "serialNumber": "0abc",
 		},
@@ -80,14 +80,14 @@ func TestColumns(t *testing.T) {
 		want [][]string
 	}{
 		{[]string{"get", "cid", "columns"}, [][]string{
-			{"NAME", "USER", "READY", "CERT-EXPIRES", "RENEWS", "SECRET", "AGE"},
-			{"columns", "alice@example.com", "True", "2027-03-01T00:00:00Z", "2027-02-01T00:00:00Z", "columns-kubeconfig", "AGE"},
+			{"NAME", "USER", "STATE", "CERT-EXPIRES", "RENEWS", "SECRET", "AGE"},
+			{"columns", "alice@example.com", "AtRisk", "2027-03-01T00:00:00Z", "2027-02-01T00:00:00Z", "columns-kubeconfig", "AGE"},
 		}},
 		{[]string{"get", "clientidentity", "columns", "-o", "wide"}, [][]string{
-			{"NAME", "USER", "READY", "CERT-EXPIRES", "RENEWS", "SECRET", "AGE", "GROUPS", "ACCESS-UNTIL", "ISSUER", "SERIAL", "REASON"},
+			{"NAME", "USER", "STATE", "CERT-EXPIRES", "RENEWS", "SECRET", "AGE", "GROUPS", "ACCESS-UNTIL", "ISSUER", "SERIAL", "REASON"},
 			{
-				"columns", "alice@example.com", "True", "2027-03-01T00:00:00Z", "2027-02-01T00:00:00Z", "columns-kubeconfig", "AGE",
-				"a,b", "2027-06-01T00:00:00Z", "CN=client-ca", "0abc", "Issued",
+				"columns", "alice@example.com", "AtRisk", "2027-03-01T00:00:00Z", "2027-02-01T00:00:00Z", "columns-kubeconfig", "AGE",
+				"a,b", "2027-06-01T00:00:00Z", "CN=client-ca", "0abc", "Denied",
 			},
 		}},
 	} {
