@@ -69,8 +69,9 @@ build: ## Build the operator: bin/manager.
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/manager ./cmd
 
 .PHONY: generate
-generate: $(CONTROLLER_GEN) docs ## Generate the deep copies of the API types, and their reference.
+generate: $(CONTROLLER_GEN) docs ## Generate the deep copies of the API types, their reference, and Argo CD's ConfigMap.
 	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/...
+	go run ./hack/argocd > config/argocd/argocd-cm.yaml
 
 .PHONY: docs
 docs: $(CRD_REF_DOCS) ## Generate docs/reference: the API from its types, the metrics from their descriptions.
@@ -127,6 +128,10 @@ test-unit: ## Run the unit tests: fast, without a control plane.
 .PHONY: test-integration
 test-integration: control-plane prometheus ## Run the integration tests on a real control plane (TEST_PKGS, TEST_ARGS narrow it).
 	CGO_ENABLED=1 go test -race -count=1 -timeout 20m $(TEST_PKGS) $(TEST_ARGS)
+
+.PHONY: argocd-testdata
+argocd-testdata: control-plane ## Take the objects again that the scripts of config/argocd are tested with, from a real control plane.
+	go test -count=1 ./test/gitops -update -ginkgo.focus='scripts of config/argocd'
 
 .PHONY: bench
 bench: control-plane ## Measure the operator as a ratio to a bare client doing the same reads and writes.

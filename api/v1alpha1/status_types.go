@@ -110,7 +110,7 @@ const (
 	// published before goes on authenticating.
 	ObservedWaiting ObservedState = "Waiting"
 	// ObservedStalled means that nothing goes on until a person changes something. A certificate that was published before
-	// goes on working.
+	// goes on authenticating.
 	ObservedStalled ObservedState = "Stalled"
 	// ObservedReady means that all is as asked for.
 	ObservedReady ObservedState = "Ready"
