@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fails where what is checked in is not what the sources say: licence headers, generated files,
-# go.mod, rights without a binding. It regenerates in place, so a run also repairs.
+# go.mod, rights without a binding, names in scripts and samples. It regenerates in place, so a run also repairs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -23,7 +23,7 @@ before=$(mktemp -d)
 trap 'rm -rf "$before"' EXIT
 # copy_generated copies every generated file to the folder $1, paths kept.
 copy_generated() {
-	find api config/crd/bases config/rbac/role.yaml config/grafana docs/reference \
+	find api config/crd/bases config/rbac/role.yaml config/grafana config/argocd/argocd-cm.yaml docs/reference \
 		\( -name 'zz_generated.*' -o -name '*.yaml' -o -name '*.md' -o -name '*.json' \) -type f -print0 |
 		while IFS= read -r -d '' file; do
 			mkdir -p "$1/$(dirname "$file")"
@@ -61,7 +61,10 @@ roles() {
 unbound=$(comm -23 <(roles config/rbac/role.yaml roles) <(roles config/rbac/role_binding.yaml bindings))
 [ -z "$unbound" ] || fail "config/rbac/role_binding.yaml binds none of these roles of config/rbac/role.yaml:"$'\n'"$unbound"
 
-for module in . hack/tools hack/observability; do
+echo "verify: what Lua scripts, samples and guides name exists"
+go test ./internal/gitops ./internal/docs || fail "something names what does not exist"
+
+for module in . hack/tools hack/observability test/consumers; do
 	echo "verify: $module/go.mod is tidy"
 	go -C "$module" mod tidy -diff || fail "$module/go.mod is not tidy: run 'go -C $module mod tidy'"
 done

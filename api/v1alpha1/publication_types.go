@@ -7,7 +7,24 @@ package v1alpha1
 // +kubebuilder:validation:MaxLength=4096
 type AnnotationValue string
 
+// SecretFormat says which tool a Secret is for.
+// +kubebuilder:validation:Enum=Kubeconfig;ArgoCDCluster;ClusterAPI
+type SecretFormat string
+
+// The formats of Secrets.
+const (
+	// FormatKubeconfig has a kubeconfig, and certificate, key and CA one by one.
+	FormatKubeconfig SecretFormat = "Kubeconfig"
+	// FormatArgoCDCluster is also a cluster that Argo CD deploys to.
+	FormatArgoCDCluster SecretFormat = "ArgoCDCluster"
+	// FormatClusterAPI is also the kubeconfig of a cluster as Cluster API publishes it.
+	FormatClusterAPI SecretFormat = "ClusterAPI"
+)
+
 // SecretTemplate says where a credential is published, and how the Secret is marked.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.format) || self.format != 'ClusterAPI' || !has(self.name) || self.name.matches('^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?-kubeconfig$')",fieldPath=".name",message="must be <cluster>-kubeconfig where format is ClusterAPI, with a cluster name of at most 63 characters"
+// +kubebuilder:validation:XValidation:rule="!has(self.format) || self.format != 'ArgoCDCluster' || !has(self.kubeconfigKey) || !(self.kubeconfigKey in ['name', 'server', 'config', 'namespaces', 'clusterResources', 'project', 'shard'])",fieldPath=".kubeconfigKey",message="must be none of the keys that Argo CD reads (name, server, config, namespaces, clusterResources, project, shard) where format is ArgoCDCluster"
 type SecretTemplate struct {
 	// namespace is the namespace of the Secret: one that the operator may write to (its flag
 	// --secret-namespaces). It defaults to the operator's --default-secret-namespace.
@@ -24,6 +41,13 @@ type SecretTemplate struct {
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
 	Name string `json:"name,omitempty"`
+
+	// format adds what a tool reads to the keys kubeconfig, tls.crt, tls.key and ca.crt, which every Secret has: Kubeconfig
+	// (the default) nothing; ArgoCDCluster the label argocd.argoproj.io/secret-type and the keys name (the cluster's),
+	// server and config; ClusterAPI the type cluster.x-k8s.io/secret, the label cluster.x-k8s.io/cluster-name (name without
+	// -kubeconfig) and the key value with the kubeconfig, which Flux reads too. Another type replaces the Secret.
+	// +optional
+	Format SecretFormat `json:"format,omitempty"`
 
 	// labels are set on the Secret besides the operator's own: at most 32. Keys with the prefix clientidentity.dev/ and
 	// app.kubernetes.io/managed-by are the operator's.

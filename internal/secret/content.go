@@ -32,16 +32,18 @@ type Wanted struct {
 // metadata returns the Secret without its content.
 func (w Wanted) metadata() *corev1.Secret {
 	spec := &w.Identity.Spec.Secret
-	secret := &corev1.Secret{ObjectMeta: dependent.Meta(w.Identity, w.Place), Type: corev1.SecretTypeOpaque}
+	format := formatOf(spec.Format)
+	secret := &corev1.Secret{ObjectMeta: dependent.Meta(w.Identity, w.Place), Type: format.secretType}
 	for k, v := range spec.Labels {
 		secret.Labels[k] = string(v)
 	}
+	maps.Copy(secret.Labels, format.labels(w.Place.Name))
 	secret.Annotations = map[string]string{}
 	for k, v := range spec.Annotations {
 		secret.Annotations[k] = string(v)
 	}
 	secret.Annotations[v1alpha1.KubeconfigHashAnnotation] = w.Parameters.Hash() + ":" + spec.KubeconfigKey + templateHash(spec)
-	secret.Annotations[v1alpha1.ManagedMetadataAnnotation] = managedNames(spec)
+	secret.Annotations[v1alpha1.ManagedMetadataAnnotation] = managedNames(spec, format.labels(w.Place.Name))
 	return secret
 }
 
@@ -63,17 +65,24 @@ func (w Wanted) with(c *Credential) (*corev1.Secret, error) {
 		v1alpha1.PrivateKeyKey:               keyPEM,
 		v1alpha1.CAKey:                       w.Parameters.CertificateAuthorityData,
 	}
+	if err := formatOf(w.Identity.Spec.Secret.Format).add(secret.Data, w.Parameters, config); err != nil {
+		return nil, fmt.Errorf("write the Secret as %s: %w", w.Identity.Spec.Secret.Format, err)
+	}
 	return secret, nil
 }
 
-// templateHash tells which labels and annotations the spec asks for: the cache keeps none of them.
+// templateHash tells which labels, annotations and format the spec asks for: the cache keeps none of them.
 func templateHash(spec *v1alpha1.SecretTemplate) string {
-	if len(spec.Labels)+len(spec.Annotations) == 0 {
-		return ""
+	hash := ""
+	if len(spec.Labels)+len(spec.Annotations) > 0 {
+		data, _ := json.Marshal([]any{spec.Labels, spec.Annotations}) // maps of strings always marshal, and in order
+		sum := sha256.Sum256(data)
+		hash = ":" + hex.EncodeToString(sum[:8])
 	}
-	data, _ := json.Marshal([]any{spec.Labels, spec.Annotations}) // maps of strings always marshal, and in order
-	sum := sha256.Sum256(data)
-	return ":" + hex.EncodeToString(sum[:8])
+	if spec.Format != "" && spec.Format != v1alpha1.FormatKubeconfig {
+		hash += ":" + string(spec.Format)
+	}
+	return hash
 }
 
 // drifted says whether what we set on a published Secret is not as it should be. Of one from the cache, which is the version
@@ -102,10 +111,13 @@ func contains(have, want map[string]string) bool {
 	return true
 }
 
-// managedNames records which labels and annotations come from the spec: those that it asks for no longer are
-// removed by it, and foreign ones are kept.
-func managedNames(spec *v1alpha1.SecretTemplate) string {
-	labels, annotations := slices.Sorted(maps.Keys(spec.Labels)), slices.Sorted(maps.Keys(spec.Annotations))
+// managedNames records which labels and annotations come from the spec and its format: those that it asks for no longer
+// are removed by it, and foreign ones are kept.
+func managedNames(spec *v1alpha1.SecretTemplate, ofFormat map[string]string) string {
+	labels := slices.AppendSeq(slices.Collect(maps.Keys(spec.Labels)), maps.Keys(ofFormat))
+	slices.Sort(labels)
+	labels = slices.Compact(labels)
+	annotations := slices.Sorted(maps.Keys(spec.Annotations))
 	return strings.Join(labels, ",") + ";" + strings.Join(annotations, ",")
 }
 

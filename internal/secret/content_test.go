@@ -50,10 +50,10 @@ func TestManagedNamesAreSorted(t *testing.T) {
 		Labels:      map[string]v1alpha1.LabelValue{"b": "1", "a": "1", "c": "1"},
 		Annotations: map[string]v1alpha1.AnnotationValue{"z": "1", "y": "1"},
 	}
-	if got := managedNames(spec); got != "a,b,c;y,z" {
+	if got := managedNames(spec, map[string]string{"c": "1", "d": "1"}); got != "a,b,c,d;y,z" {
 		t.Errorf("got %q", got)
 	}
-	if got := managedNames(&v1alpha1.SecretTemplate{}); got != ";" {
+	if got := managedNames(&v1alpha1.SecretTemplate{}, nil); got != ";" {
 		t.Errorf("got %q of nothing", got)
 	}
 }

@@ -65,13 +65,14 @@ func binding(resource, namespace string, role v1alpha1.RoleRef) []Permission {
 	}
 }
 
-// secret returns what a Secret takes that is not where, or not as, every identity has one. Labels and annotations can
-// give a Secret a meaning to other tools, such as copying it elsewhere.
+// secret returns what a Secret takes that is not where, or not as, every identity has one. Labels, annotations and a format
+// can give a Secret a meaning to other tools, such as copying it elsewhere, or deploying with it.
 func secret(identity *v1alpha1.ClientIdentity, defaultNamespace string) []Permission {
 	wanted := &identity.Spec.Secret
 	defaultName := identity.Name + "-kubeconfig"
 	namespace, name := cmp.Or(wanted.Namespace, defaultNamespace), cmp.Or(wanted.Name, defaultName)
-	if namespace == defaultNamespace && name == defaultName && len(wanted.Labels) == 0 && len(wanted.Annotations) == 0 {
+	plain := len(wanted.Labels) == 0 && len(wanted.Annotations) == 0 && (wanted.Format == "" || wanted.Format == v1alpha1.FormatKubeconfig)
+	if namespace == defaultNamespace && name == defaultName && plain {
 		return nil
 	}
 	return []Permission{

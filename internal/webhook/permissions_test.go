@@ -98,6 +98,17 @@ func TestRequired(t *testing.T) {
 				{Verb: "update", Resource: "secrets", Namespace: "client-identities", Name: "alice-kubeconfig"},
 			},
 		},
+		"a format that another tool acts on": {
+			given: identity(func(id *v1alpha1.ClientIdentity) { id.Spec.Secret.Format = v1alpha1.FormatArgoCDCluster }),
+			want: []Permission{
+				alice,
+				{Verb: "create", Resource: "secrets", Namespace: "client-identities"},
+				{Verb: "update", Resource: "secrets", Namespace: "client-identities", Name: "alice-kubeconfig"},
+			},
+		},
+		"the format that every Secret has": {
+			given: identity(func(id *v1alpha1.ClientIdentity) { id.Spec.Secret.Format = v1alpha1.FormatKubeconfig }),
+		},
 		"an annotation on the Secret": {
 			given: identity(func(id *v1alpha1.ClientIdentity) {
 				id.Spec.Secret.Annotations = map[string]v1alpha1.AnnotationValue{"reflector.v1.k8s.emberstack.com/reflection-allowed": "true"}

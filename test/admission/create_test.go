@@ -167,6 +167,14 @@ var _ = Describe("Asking for an identity", func() {
 				rules: []string{`{apiGroups: [""], resources: [secrets], verbs: [update], resourceNames: ["` + name + `-kubeconfig"]}`},
 			}
 		}),
+		Entry("to make a Secret a cluster that Argo CD deploys to", func() attempt {
+			return attempt{
+				ask:   secret(func(s *v1alpha1.SecretTemplate) { s.Format = v1alpha1.FormatArgoCDCluster }),
+				holds: []right{may("impersonate", "users"), may("create", "secrets").in("client-identities")},
+				lacks: []right{may("update", "secrets", name+"-kubeconfig").in("client-identities")},
+				rules: []string{`{apiGroups: [""], resources: [secrets], verbs: [update], resourceNames: ["` + name + `-kubeconfig"]}`},
+			}
+		}),
 		Entry("to annotate a Secret, which may tell other tools to copy it", func() attempt {
 			return attempt{
 				ask: secret(func(s *v1alpha1.SecretTemplate) {

@@ -18,6 +18,7 @@ const (
 	signerForm      = "must be a domain of two or more labels, a slash and a name in lower case, such as kubernetes.io/kube-apiserver-client"
 	noUserSigner    = "this signer signs no client certificates for users: use kubernetes.io/kube-apiserver-client or a signer of your own"
 	secretKey       = "must be a key of a Secret other than tls.crt, tls.key and ca.crt"
+	clusterSecret   = "must be <cluster>-kubeconfig where format is ClusterAPI, with a cluster name of at most 63 characters"
 	serverURL       = "must be an https:// URL such as https://api.example.com:6443, without user, query and fragment"
 	proxyURL        = "must be an http://, https:// or socks5:// URL such as http://proxy.example.com:3128"
 	base64PEM       = "must be PEM in base64 without line breaks, as base64 -w0 ca.crt prints it"
@@ -97,6 +98,14 @@ func TestSecret(t *testing.T) {
 		"key ..":                               {`secret: {kubeconfigKey: ..}`, want{invalid("spec.secret.kubeconfigKey", "..", secretKey)}},
 		"key ..data":                           {`secret: {kubeconfigKey: ..data}`, want{invalid("spec.secret.kubeconfigKey", "..data", secretKey)}},
 		"key with a slash":                     {`secret: {kubeconfigKey: a/b}`, want{`spec.secret.kubeconfigKey: Invalid value: "a/b": spec.secret.kubeconfigKey in body should match '^[-._a-zA-Z0-9]+$'`}},
+		"a format":                             {`secret: {format: ArgoCDCluster}`, nil},
+		"a format of no tool":                  {`secret: {format: Other}`, want{`spec.secret.format: Unsupported value: "Other": supported values: "Kubeconfig", "ArgoCDCluster", "ClusterAPI"`}},
+		"a key that Argo CD reads":             {`secret: {kubeconfigKey: config}`, nil},
+		"a key that Argo CD reads, as its":     {`secret: {format: ArgoCDCluster, kubeconfigKey: config}`, want{"spec.secret.kubeconfigKey: Invalid value: must be none of the keys that Argo CD reads (name, server, config, namespaces, clusterResources, project, shard) where format is ArgoCDCluster"}},
+		"the kubeconfig of a cluster":          {`secret: {format: ClusterAPI, name: production-kubeconfig, kubeconfigKey: value}`, nil},
+		"the kubeconfig of no cluster":         {`secret: {format: ClusterAPI, name: production}`, want{"spec.secret.name: Invalid value: " + clusterSecret}},
+		"the kubeconfig of a long name":        {`secret: {format: ClusterAPI, name: ` + strings.Repeat("a", 64) + `-kubeconfig}`, want{"spec.secret.name: Invalid value: " + clusterSecret}},
+		"the kubeconfig of a name that ends -": {`secret: {format: ClusterAPI, name: a--kubeconfig}`, want{"spec.secret.name: Invalid value: " + clusterSecret}},
 		"an empty key":                         {`secret: {kubeconfigKey: ""}`, want{`spec.secret.kubeconfigKey: Invalid value: "": spec.secret.kubeconfigKey in body should be at least 1 chars long`}},
 		"labels":                               {`secret: {labels: {team: a, example.com/x: "", my.clientidentity.dev/x: a}}`, nil},
 		"33 labels":                            {`secret: {labels: {` + repeated(33, `l%d: a`) + `}}`, want{`spec.secret.labels: Too many: 33: must have at most 32 items`}},

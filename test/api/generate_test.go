@@ -132,7 +132,7 @@ var (
 	fieldsOfKey    = map[string]values{"algorithm": pick("ECDSA", "RSA", "Ed25519", ""), "size": sizes, "rotationPolicy": pick("Always", "Never", "")}
 	fieldsOfSecret = map[string]values{
 		"namespace": names, "name": names, "labels": labels, "annotations": labels, "kubeconfigKey": pick("value", "tls.crt", "..", "a/b", ""),
-		"holderCanRead": pick(true, false),
+		"holderCanRead": pick(true, false), "format": pick("Kubeconfig", "ArgoCDCluster", "ClusterAPI", "Other", ""),
 	}
 	fieldsOfKubeconfig = map[string]values{
 		"server": pick("https://a", "https://[::1]:6443", "http://a", "https://", "", "https://a:99999999", "https://%zz"), "certificateAuthorityData": base64s,
