@@ -26,7 +26,7 @@ func ready() step {
 			line:   "kubectl wait cid --all --for=condition=Ready --timeout=60s",
 			checks: []check{has("clientidentity.clientidentity.dev/jane condition met"), has("clientidentity.clientidentity.dev/ci-bot condition met")},
 		}, {
-			line:   "kubectl get cid",
+			line: "kubectl get cid",
 			checks: []check{
 				has(" STATE "), has("jane@example.com   Ready "), has("system:ci-bot      Ready "), has("jane-kubeconfig"), has("ci-bot-kubeconfig"),
 			},
