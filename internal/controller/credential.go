@@ -202,7 +202,7 @@ func (c *credential) publish(ctx context.Context, l look.Look, in renewal.Input,
 	c.forget(l.Identity.Name)
 	certificate := &report.Certificate{Issued: open.Issued, RequestTime: open.RequestTime, RequestedTTL: open.TTL, RenewRequest: open.RenewRequest, Revocation: open.Revocation}
 	log.FromContext(ctx).Info("published a certificate", "secret", ref.Namespace+"/"+ref.Name,
-		"serialNumber", open.Issued.SerialNumber(), "notAfter", timing.Stamp(open.Issued.NotAfter()))
+		"fingerprint", open.Issued.Fingerprint(), "serialNumber", open.Issued.SerialNumber(), "notAfter", timing.Stamp(open.Issued.NotAfter()))
 	schedule := c.scheduleAfter(l, in, certificate)
 	var formerErr error
 	if !l.Published.Exists() || !l.Published.At(l.Target.Place) {

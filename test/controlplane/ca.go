@@ -76,8 +76,8 @@ func (ca *CA) issue(template *x509.Certificate) (certPEM, keyPEM []byte, err err
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}), keyPEM, err
 }
 
-// issueClient returns the certificate of a user.
-func (ca *CA) issueClient(user string, groups ...string) (certPEM, keyPEM []byte, err error) {
+// ClientCertificate returns a certificate of a user and its private key, both in PEM.
+func (ca *CA) ClientCertificate(user string, groups ...string) (certPEM, keyPEM []byte, err error) {
 	return ca.issue(&x509.Certificate{
 		Subject:     pkix.Name{CommonName: user, Organization: groups},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},

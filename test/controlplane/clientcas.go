@@ -91,7 +91,7 @@ func (cp *ControlPlane) writeSigningCA(ca *CA) error {
 
 // withCertificate returns the base with a new certificate of the CA.
 func withCertificate(ca *CA, base *rest.Config, user string, groups ...string) (*rest.Config, error) {
-	cert, key, err := ca.issueClient(user, groups...)
+	cert, key, err := ca.ClientCertificate(user, groups...)
 	if err != nil {
 		return nil, err
 	}
