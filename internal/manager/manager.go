@@ -137,6 +137,9 @@ func addController(ctx context.Context, mgr ctrl.Manager, connection *rest.Confi
 	if err := addWebhook(mgr, live, past.Counting, options); err != nil {
 		return err
 	}
+	if err := addAudit(ctx, mgr, options); err != nil {
+		return err
+	}
 	if err := mgr.Add(reconciler.IssuerWatch()); err != nil {
 		return fmt.Errorf("add the watch on issuers: %w", err)
 	}

@@ -53,6 +53,8 @@ type Options struct {
 	ConcurrentReconciles int
 	// Webhook says how requests for identities are checked.
 	Webhook WebhookOptions
+	// Audit says whether the API server tells of the use of certificates.
+	Audit AuditOptions
 
 	// Version is the version of the operator, for the metrics.
 	Version string
@@ -89,6 +91,7 @@ func DefaultOptions() Options {
 			CertDir:      "/etc/client-identity-operator/webhook",
 			CertRotation: true,
 		},
+		Audit:          AuditOptions{BindAddress: off, Interval: time.Hour},
 		IssuerInterval: 10 * time.Minute,
 		APIServerLag:   5 * time.Second,
 		Spread:         10 * time.Minute,
@@ -131,6 +134,7 @@ func (o *Options) BindFlags(flags *flag.FlagSet) {
 	flags.IntVar(&o.ConcurrentReconciles, "concurrent-reconciles", o.ConcurrentReconciles,
 		"How many identities are reconciled at a time.")
 	o.Webhook.bindFlags(flags)
+	o.Audit.bindFlags(flags)
 }
 
 // Validate returns what is wrong with the options, all of it, in terms of the flags.
@@ -151,7 +155,7 @@ func (o *Options) Validate() error {
 	if o.ConcurrentReconciles < 1 {
 		errs = append(errs, fmt.Errorf("--concurrent-reconciles %d must be at least 1", o.ConcurrentReconciles))
 	}
-	errs = append(errs, o.Webhook.validate())
+	errs = append(errs, o.Webhook.validate(), o.validateAudit())
 	return errors.Join(errs...)
 }
 

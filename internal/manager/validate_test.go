@@ -5,7 +5,14 @@ package manager
 
 import (
 	"bytes"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"flag"
+	"math/big"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -23,6 +30,7 @@ func parse(t *testing.T, args ...string) (Options, error) {
 }
 
 func TestValidateSaysWhichFlagIsWrong(t *testing.T) {
+	caFile := writeCA(t)
 	for name, test := range map[string]struct {
 		args []string
 		want []string // nothing where all is right
@@ -40,6 +48,11 @@ func TestValidateSaysWhichFlagIsWrong(t *testing.T) {
 		"only commas for signers":       {[]string{"--allowed-signers= , ,"}, []string{"--allowed-signers names no signer"}},
 		"nobody to work":                {[]string{"--concurrent-reconciles=0"}, []string{"--concurrent-reconciles 0 must be at least 1"}},
 		"a namespace that cannot exist": {[]string{"--secret-namespaces=A,client-identities"}, []string{`--secret-namespaces: "A" is no name of a namespace: `}},
+		"audit events": {[]string{"--audit-webhook-bind-address=:9444", "--audit-webhook-client-ca-file=" + caFile, "--audit-webhook-client-name=kube-apiserver"}, nil},
+		"audit events from anybody": {[]string{"--audit-webhook-bind-address=:9444"},
+			[]string{"--audit-webhook-client-ca-file must be set", "--audit-webhook-client-name must be set"}},
+		"audit events nowhere": {[]string{"--audit-webhook-bind-address=9444", "--audit-webhook-client-ca-file=validate_test.go", "--webhook-cert-dir="},
+			[]string{`--audit-webhook-bind-address "9444" must be an address with a port`, `--audit-webhook-client-ca-file "validate_test.go" holds no certificate`, "--webhook-cert-dir must be set"}},
 		"all of it at once": {[]string{"--allowed-signers=", "--concurrent-reconciles=-1", "--max-ttl=1s", "--kubeconfig-server=x"},
 			[]string{"--allowed-signers", "--concurrent-reconciles -1", "--max-ttl 1s", `--kubeconfig-server "x"`}},
 	} {
@@ -61,11 +74,32 @@ func TestValidateSaysWhichFlagIsWrong(t *testing.T) {
 	}
 }
 
+// writeCA writes a certificate (PEM) to a file and returns its path.
+func writeCA(t *testing.T) string {
+	t.Helper()
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "ca.crt")
+	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 func TestFlagsSetTheOptions(t *testing.T) {
+	caFile := writeCA(t)
 	options, err := parse(t,
 		"--metrics-bind-address=:8443", "--metrics-secure=false", "--health-probe-bind-address=0", "--leader-elect", "--leader-election-namespace=here",
 		"--secret-namespaces=a, b,,a", "--default-secret-namespace=b", "--kubeconfig-server=https://s", "--kubeconfig-certificate-authority=/ca",
-		"--cluster-name=prod", "--max-ttl=1h", "--allowed-signers=example.com/x,example.com/y", "--concurrent-reconciles=3")
+		"--cluster-name=prod", "--max-ttl=1h", "--allowed-signers=example.com/x,example.com/y", "--concurrent-reconciles=3",
+		"--audit-webhook-bind-address=:9444", "--audit-webhook-client-ca-file="+caFile, "--audit-webhook-client-name=kube-apiserver")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,6 +109,7 @@ func TestFlagsSetTheOptions(t *testing.T) {
 	want.SecretNamespaces, want.DefaultSecretNamespace = []string{"a", "b"}, "b"
 	want.KubeconfigServer, want.KubeconfigCAFile, want.ClusterName = "https://s", "/ca", "prod"
 	want.MaxTTL, want.AllowedSigners, want.ConcurrentReconciles = time.Hour, []string{"example.com/x", "example.com/y"}, 3
+	want.Audit.BindAddress, want.Audit.ClientCAFile, want.Audit.ClientName = ":9444", caFile, "kube-apiserver"
 	if !reflect.DeepEqual(options, want) {
 		t.Errorf("got  %+v\nwant %+v", options, want)
 	}

@@ -14,7 +14,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	authenticationclient "k8s.io/client-go/kubernetes/typed/authentication/v1"
 	"k8s.io/client-go/rest"
+	clienttransport "k8s.io/client-go/transport"
 )
+
+// UserAgent is what the operator calls itself when it proves a credential: who looks for the uses of a certificate leaves
+// those out.
+const UserAgent = "client-identity-operator/proof"
 
 // timeout bounds one proof: a connection, a TLS handshake and a request.
 const timeout = 10 * time.Second
@@ -53,7 +58,9 @@ func (p *apiServerProver) WhoAmI(ctx context.Context, certificatePEM, keyPEM []b
 	if config.Dial != nil {
 		transport.DialContext = config.Dial
 	}
-	client, err := authenticationclient.NewForConfigAndClient(config, &http.Client{Transport: transport, Timeout: timeout})
+	client, err := authenticationclient.NewForConfigAndClient(config, &http.Client{
+		Transport: clienttransport.NewUserAgentRoundTripper(UserAgent, transport), Timeout: timeout,
+	})
 	if err != nil {
 		return authenticationv1.UserInfo{}, fmt.Errorf("prepare the connection: %w", err)
 	}

@@ -121,6 +121,7 @@ func result(identity *v1alpha1.ClientIdentity, now time.Time, times []time.Time,
 // write patches the status where it changed. It fails with ErrStale where somebody else has written another one meanwhile: what
 // was published is remembered all the same.
 func (s *Writer) write(ctx context.Context, identity *v1alpha1.ClientIdentity, status *v1alpha1.ClientIdentityStatus, now time.Time) error {
+	status.LastUsed = identity.Status.LastUsed // usage writes it, also while what is computed here waits to be written
 	if equality.Semantic.DeepEqual(&identity.Status, status) {
 		s.unwritten.forget(identity.Name)
 		return nil
@@ -175,6 +176,7 @@ func (s *Writer) patch(ctx context.Context, identity *v1alpha1.ClientIdentity, s
 		if err := s.live.Get(ctx, client.ObjectKeyFromObject(identity), live); err != nil {
 			return err
 		}
+		live.Status.LastUsed = identity.Status.LastUsed // usage's, in which nobody is overtaken
 		switch {
 		case live.UID != identity.UID || live.ResourceVersion == after.ResourceVersion:
 			return conflict // admission says so, too

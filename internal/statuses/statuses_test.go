@@ -167,6 +167,37 @@ func TestAStatusThatSomebodyElseWroteStays(t *testing.T) {
 	}
 }
 
+func TestWhatUsageWroteIsLeftAloneAndHoldsNothingUp(t *testing.T) {
+	for name, behind := range map[string]bool{"in the cache already": false, "that the cache does not show yet": true} {
+		t.Run(name, func(t *testing.T) {
+			a, alice := newAPI(t)
+			w := NewWriter(a, a.Client, a.recorder)
+			a.refuse = errors.New("no")
+			if _, err := w.Conclude(t.Context(), alice, ready(), Conclusion{Now: now}); err == nil {
+				t.Fatal("the refusal is not told")
+			}
+			a.refuse = nil
+			used := alice.DeepCopy()
+			used.Status.LastUsed = &v1alpha1.LastUsed{CertificateUse: v1alpha1.CertificateUse{Fingerprint: "f1", Time: metav1.Time{Time: now}}}
+			if err := a.Client.Status().Update(t.Context(), used); err != nil {
+				t.Fatal(err)
+			}
+			if !behind {
+				alice = a.alice(t)
+			}
+			if result, err := w.Conclude(t.Context(), alice, w.Known(alice), Conclusion{Now: now}); err != nil || result.RequeueAfter != 0 {
+				t.Errorf("got %+v, %v", result, err)
+			}
+			if got := a.alice(t).Status; got.LastUsed == nil || got.LastUsed.Fingerprint != "f1" || got.ObservedGeneration != 1 {
+				t.Errorf("status: %+v", got)
+			}
+			if strings.Contains(strings.Join(a.patches, ""), "lastUsed") {
+				t.Errorf("the writes are %q", a.patches)
+			}
+		})
+	}
+}
+
 func TestWhenToLookAgain(t *testing.T) {
 	waiting := func(retry time.Duration) error { return problem.NewWaiting("Reason", retry, "wait") }
 	unknown := errors.New("unknown")

@@ -4,7 +4,10 @@
 // Package text bounds what others wrote before it goes into a status, an event or a message.
 package text
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+)
 
 // mark stands at the end of what was cut.
 const mark = " ..."
@@ -17,4 +20,15 @@ func Shorten(s string, most int) string {
 	}
 	// A character that was cut in half goes too: the API server would store another text, and every pass correct it.
 	return strings.ToValidUTF8(s[:most-len(mark)], "") + mark
+}
+
+// Printable returns valid UTF-8 without what a terminal or a reader takes for something else than text: control characters,
+// line breaks, and characters that turn the direction of writing or cannot be seen. Each becomes U+FFFD.
+func Printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)
 }

@@ -57,3 +57,19 @@ func TestShortenKeepsTextValid(t *testing.T) {
 		}
 	}
 }
+
+func TestPrintable(t *testing.T) {
+	for name, test := range map[string]struct{ in, want string }{
+		"leaves text alone":              {"kubectl/v1.36.3 (linux/amd64) größer 漢字", "kubectl/v1.36.3 (linux/amd64) größer 漢字"},
+		"marks control characters":       {"a\x1b[31mb\r\nc\x00", "a\uFFFD[31mb\uFFFD\uFFFDc\uFFFD"},
+		"marks what turns the direction": {"a\u202eb\u2066c", "a\uFFFDb\uFFFDc"},
+		"marks what cannot be seen":      {"a\u200bb\u2028c\ufeff", "a\uFFFDb\uFFFDc\uFFFD"},
+		"marks what is no UTF-8":         {"a\xff\xfeb", "a\uFFFD\uFFFDb"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := Printable(test.in); got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}

@@ -100,8 +100,7 @@ var _ = Describe("The guide on audit", Ordered, func() {
 
 	It("finds the user of an old certificate", func() {
 		before := holder(identity)
-		Expect(admin.Patch(ctx, get("alice"), client.RawPatch("application/merge-patch+json",
-			[]byte(`{"metadata":{"annotations":{"`+v1alpha1.RenewRequestedAtAnnotation+`":"now"}}}`)))).To(Succeed())
+		annotate("alice")
 		Eventually(func() int64 { return get("alice").Status.Certificate.Revision }).Should(BeEquivalentTo(2))
 		use(before, "kubectl/old")
 		Eventually(func() string { return run("grep -v /selfsubjectreviews") }).Should(HavePrefix("alice still uses a certificate that ends at "))
@@ -164,7 +163,7 @@ var _ = Describe("The guide on audit", Ordered, func() {
 // blocks returns the blocks of code of a language in a guide.
 func blocks(guide, language string) []string {
 	var all []string
-	for _, match := range regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```$").FindAllStringSubmatch(guide, -1) {
+	for _, match := range regexp.MustCompile("(?ms)^ *```"+language+"\n(.*?)^ *```$").FindAllStringSubmatch(guide, -1) {
 		all = append(all, match[1])
 	}
 	return all

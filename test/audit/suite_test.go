@@ -22,10 +22,11 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/manager"
+	"github.com/clientidentity/operator/internal/usage"
 	"github.com/clientidentity/operator/test/controlplane"
 	"github.com/clientidentity/operator/test/operator"
 	"github.com/clientidentity/operator/test/suite"
@@ -35,7 +36,7 @@ import (
 const caLifetime = time.Hour
 
 // auditClient is the name of the client certificate that the API server posts its audit events with.
-const auditClient = "kube-apiserver-audit"
+const auditClient = "kube-apiserver-kubelet-client"
 
 var (
 	ctx context.Context
@@ -47,6 +48,8 @@ var (
 	// endpoint is the address that the API server posts its audit events to, and auditCA the CA of the certificate that it shows.
 	endpoint string
 	auditCA  *controlplane.CA
+	// auditDir has the certificates of both sides.
+	auditDir string
 )
 
 func TestAudit(t *testing.T) {
@@ -73,24 +76,46 @@ var _ = BeforeSuite(func() {
 	}, GinkgoWriter)
 	connection, err = operator.Connection(ctx, cp)
 	Expect(err).NotTo(HaveOccurred())
-	running, err := operator.Start(ctx, connection, nil)
+	running, err := operator.Start(ctx, connection, takesAuditEvents)
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func() { Expect(running.Stop()).To(Succeed()) })
 })
 
-// auditWebhookConfig writes the kubeconfig with which the API server posts its audit events, and returns its path.
+// auditWebhookConfig writes the shipped kubeconfig with which the API server posts its audit events, with the addresses and
+// keys of this suite, and the serving certificate of the operator. It returns the path of the kubeconfig.
 func auditWebhookConfig() string {
 	GinkgoHelper()
-	config := clientcmdapi.NewConfig()
+	dir := GinkgoT().TempDir()
+	write := func(name string, content []byte) string {
+		path := filepath.Join(dir, name)
+		Expect(os.WriteFile(path, content, 0o600)).To(Succeed())
+		return path
+	}
+	config, err := clientcmd.Load(shipped("config/audit/webhook.yaml"))
+	Expect(err).NotTo(HaveOccurred())
+	cluster, user := config.Clusters["client-identity-operator"], config.AuthInfos["kube-apiserver"]
+	Expect(cluster.Server).To(HaveSuffix(":9444" + usage.Path))
+	cluster.Server = "https://" + endpoint + usage.Path
+	cluster.CertificateAuthority = write("ca.crt", auditCA.CertPEM())
 	cert, key, err := auditCA.ClientCertificate(auditClient)
 	Expect(err).NotTo(HaveOccurred())
-	config.Clusters["operator"] = &clientcmdapi.Cluster{Server: "https://" + endpoint + "/audit", InsecureSkipTLSVerify: true}
-	config.AuthInfos["api-server"] = &clientcmdapi.AuthInfo{ClientCertificateData: cert, ClientKeyData: key}
-	config.Contexts["audit"] = &clientcmdapi.Context{Cluster: "operator", AuthInfo: "api-server"}
-	config.CurrentContext = "audit"
-	path := filepath.Join(GinkgoT().TempDir(), "audit-webhook.kubeconfig")
+	user.ClientCertificate, user.ClientKey = write("client.crt", cert), write("client.key", key)
+	cert, key, err = auditCA.ServerCertificate(cluster.TLSServerName)
+	Expect(err).NotTo(HaveOccurred())
+	write("tls.crt", cert)
+	write("tls.key", key)
+	auditDir = dir
+	path := filepath.Join(dir, "webhook.yaml")
 	Expect(clientcmd.WriteToFile(*config, path)).To(Succeed())
 	return path
+}
+
+// takesAuditEvents makes an operator take the audit events of the API server, under an address of its own.
+func takesAuditEvents(options *manager.Options) {
+	options.Webhook.CertDir = auditDir
+	options.Audit.BindAddress = endpoint
+	options.Audit.ClientCAFile = filepath.Join(auditDir, "ca.crt")
+	options.Audit.ClientName = auditClient
 }
 
 // freeAddress returns an address of this machine that nobody listens on.

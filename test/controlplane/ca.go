@@ -84,11 +84,12 @@ func (ca *CA) ClientCertificate(user string, groups ...string) (certPEM, keyPEM 
 	})
 }
 
-// issueServer returns the certificate of a server on the loopback interface.
-func (ca *CA) issueServer() (certPEM, keyPEM []byte, err error) {
+// ServerCertificate returns a certificate of a server on the loopback interface and its private key, both in PEM. It has other
+// names, too.
+func (ca *CA) ServerCertificate(names ...string) (certPEM, keyPEM []byte, err error) {
 	return ca.issue(&x509.Certificate{
 		Subject:     pkix.Name{CommonName: "localhost"},
-		DNSNames:    []string{"localhost", "kubernetes.default.svc"},
+		DNSNames:    append([]string{"localhost"}, names...),
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	})

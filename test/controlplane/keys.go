@@ -41,7 +41,7 @@ func (cp *ControlPlane) makeKeys() error {
 		signing: clientCA,
 		trusted: []*CA{clientCA},
 	}
-	cert, key, err := cp.serverCA.issueServer()
+	cert, key, err := cp.serverCA.ServerCertificate("kubernetes.default.svc")
 	if err != nil {
 		return err
 	}

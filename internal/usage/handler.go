@@ -1,0 +1,112 @@
+// Copyright The Client Identity Operator Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package usage
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"time"
+
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/clientidentity/operator/internal/text"
+)
+
+const (
+	// maxBody is the longest body that is read: what the API server sends at most with --audit-webhook-truncate-enabled.
+	maxBody = 10 << 20
+	// maxPosts is how many posts are read at a time. The API server sends others again.
+	maxPosts = 8
+	// readTimeout is how long a post may take to arrive.
+	readTimeout = 30 * time.Second
+	// maxClientName bounds the name of a client that was refused, in the log.
+	maxClientName = 128
+)
+
+// handler takes lists of audit events from the API server.
+type handler struct {
+	table *table
+	// clientName is the common name in the certificate of the only client that may post.
+	clientName string
+	clock      clock.PassiveClock
+	slots      chan struct{}
+}
+
+func newHandler(table *table, clientName string, now clock.PassiveClock) *handler {
+	return &handler{table: table, clientName: clientName, clock: now, slots: make(chan struct{}, maxPosts)}
+}
+
+// ServeHTTP takes one post. Nothing of it counts unless it is complete and well-formed.
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if status, why := h.refuse(r); status != 0 {
+		http.Error(w, why, status)
+		return
+	}
+	select {
+	case h.slots <- struct{}{}:
+		defer func() { <-h.slots }()
+	default:
+		http.Error(w, "too many posts at a time: try again", http.StatusTooManyRequests)
+		return
+	}
+	control := http.NewResponseController(w)
+	late := time.AfterFunc(readTimeout, func() { _ = control.SetReadDeadline(time.Unix(1, 0)) })
+	defer late.Stop()
+	if err := h.take(http.MaxBytesReader(w, r.Body, maxBody)); err != nil {
+		status := http.StatusBadRequest
+		if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+			status = http.StatusRequestEntityTooLarge
+		}
+		log.FromContext(r.Context()).Info("audit events were refused", "status", status, "why", text.Shorten(text.Printable(err.Error()), maxClientName))
+		http.Error(w, "the audit events were refused: they are too long, or no list of audit events", status)
+	}
+}
+
+// refuse says what a post is refused for before its body is read; 0 where it is not.
+func (h *handler) refuse(r *http.Request) (status int, why string) {
+	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
+		return http.StatusUnauthorized, "a client certificate is required"
+	}
+	if name := r.TLS.VerifiedChains[0][0].Subject.CommonName; name != h.clientName {
+		log.FromContext(r.Context()).Info("refused a client that is not --audit-webhook-client-name", "name", text.Shorten(text.Printable(name), maxClientName))
+		return http.StatusForbidden, "this client may not post audit events: see --audit-webhook-client-name"
+	}
+	if r.Method != http.MethodPost {
+		return http.StatusMethodNotAllowed, "audit events are posted"
+	}
+	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" || r.Header.Get("Content-Encoding") != "" {
+		return http.StatusUnsupportedMediaType, "audit events are plain application/json"
+	}
+	if r.ContentLength > maxBody {
+		return http.StatusRequestEntityTooLarge, fmt.Sprintf("at most %d bytes are read: start the API server with --audit-webhook-truncate-enabled", maxBody)
+	}
+	return 0, ""
+}
+
+// take reads a list of events and takes in the last use of each certificate that is known. What it holds meanwhile is bounded
+// by those, and by the length of one event.
+func (h *handler) take(body io.Reader) error {
+	now := h.clock.Now()
+	uses := map[string]Use{}
+	err := readEvents(body, func(e *event) {
+		fingerprint := e.fingerprint()
+		if fingerprint == "" || e.StageTimestamp.IsZero() || e.isProof() || !h.table.knows(fingerprint) {
+			return
+		}
+		if before, known := uses[fingerprint]; !known || e.StageTimestamp.After(before.Time) {
+			uses[fingerprint] = useOf(e.StageTimestamp, now, e.SourceIPs, e.UserAgent)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	for fingerprint, use := range uses {
+		h.table.used(fingerprint, use, now)
+	}
+	return nil
+}
