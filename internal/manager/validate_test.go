@@ -48,7 +48,7 @@ func TestValidateSaysWhichFlagIsWrong(t *testing.T) {
 		"only commas for signers":       {[]string{"--allowed-signers= , ,"}, []string{"--allowed-signers names no signer"}},
 		"nobody to work":                {[]string{"--concurrent-reconciles=0"}, []string{"--concurrent-reconciles 0 must be at least 1"}},
 		"a namespace that cannot exist": {[]string{"--secret-namespaces=A,client-identities"}, []string{`--secret-namespaces: "A" is no name of a namespace: `}},
-		"audit events": {[]string{"--audit-webhook-bind-address=:9444", "--audit-webhook-client-ca-file=" + caFile, "--audit-webhook-client-name=kube-apiserver"}, nil},
+		"audit events":                  {[]string{"--audit-webhook-bind-address=:9444", "--audit-webhook-client-ca-file=" + caFile, "--audit-webhook-client-name=kube-apiserver"}, nil},
 		"audit events from anybody": {[]string{"--audit-webhook-bind-address=:9444"},
 			[]string{"--audit-webhook-client-ca-file must be set", "--audit-webhook-client-name must be set"}},
 		"audit events nowhere": {[]string{"--audit-webhook-bind-address=9444", "--audit-webhook-client-ca-file=validate_test.go", "--webhook-cert-dir="},

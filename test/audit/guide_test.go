@@ -128,8 +128,10 @@ var _ = Describe("The guide on audit", Ordered, func() {
 		for _, match := range regexp.MustCompile(`(?m)^# TYPE (\S+) (\S+)$`).FindAllStringSubmatch(string(body), -1) {
 			types[match[1]] = match[2]
 		}
-		section := guide[strings.Index(guide, "## Metrics of the API server"):]
-		section = section[:strings.Index(section, "\n## An audit policy")]
+		_, section, found := strings.Cut(guide, "## Metrics of the API server\n")
+		Expect(found).To(BeTrue())
+		section, _, found = strings.Cut(section, "\n## An audit policy")
+		Expect(found).To(BeTrue())
 
 		rows := regexp.MustCompile("(?m)^\\| `(\\w+)` \\|").FindAllStringSubmatch(section, -1)
 		Expect(len(rows)).To(BeNumerically(">", 5))
