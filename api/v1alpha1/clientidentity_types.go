@@ -182,6 +182,12 @@ type ClientIdentitySpec struct {
 	// +kubebuilder:validation:XValidation:rule="self >= timestamp('1970-01-01T00:00:00Z') && self <= timestamp('9999-12-31T23:59:59.999999999Z')",message="must be a time such as 2027-01-01T00:00:00Z, with capital T and Z, in the years 1970 to 9999"
 	AccessUntil *metav1.Time `json:"accessUntil,omitempty"`
 
+	// whenDormant is Report (the default) or Withdraw: what becomes of an identity that nobody uses for the operator's
+	// --dormant-after. Report tells of it, by the condition Dormant. Withdraw takes the access away like accessUntil, and
+	// for good: the identity is active again, with a new key, once this is Report or removed.
+	// +optional
+	WhenDormant WhenDormant `json:"whenDormant,omitempty"`
+
 	// revokeIssuedBefore revokes the certificates issued before this time, such as 2026-11-22T03:04:00Z. Whole seconds
 	// count. It is the current time when it is set: one that is more than a minute ahead is refused. It may only grow and cannot be removed,
 	// but for one that is in the future all the same: the current time may follow it. With bindTo: Credential the
@@ -252,6 +258,19 @@ const (
 	BindToUsername BindTo = "Username"
 	// BindToCredential binds the certificates issued since revokeIssuedBefore.
 	BindToCredential BindTo = "Credential"
+)
+
+// WhenDormant says what becomes of an identity that nobody uses.
+// +kubebuilder:validation:Enum=Report;Withdraw
+type WhenDormant string
+
+// What becomes of an identity that nobody uses. There is no default in the schema: an operator of an earlier version, which
+// works on for a moment when the CRD is updated, refuses a field that it does not know.
+const (
+	// ReportDormant tells of it.
+	ReportDormant WhenDormant = "Report"
+	// WithdrawDormant takes the access away.
+	WithdrawDormant WhenDormant = "Withdraw"
 )
 
 // State says whether an identity has access.

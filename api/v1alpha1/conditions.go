@@ -128,6 +128,15 @@ const (
 	ReasonOlderCertificatesValid = "OlderCertificatesValid"
 )
 
+// The condition Dormant is True when nobody used the identity for --dormant-after, as far as the API server's audit events
+// tell. It is absent otherwise, also while no audit events come: nothing is said of what nobody watches.
+const (
+	ConditionDormant = "Dormant"
+
+	// ReasonUnused surfaces on Dormant=True.
+	ReasonUnused = "Unused"
+)
+
 // Conditions of kstatus (sigs.k8s.io/cli-utils), present only while they are true.
 const (
 	// ConditionReconciling is True while the operator works on something that will end by itself.
@@ -144,6 +153,8 @@ const (
 	ReasonWithdrawnByState = "StateWithdrawn"
 	// ReasonAccessEnded surfaces when spec.accessUntil has passed.
 	ReasonAccessEnded = "AccessEnded"
+	// ReasonDormant surfaces when nobody used the identity for --dormant-after, and spec.whenDormant is Withdraw.
+	ReasonDormant = "Dormant"
 	// ReasonDeleting surfaces when the identity is being deleted.
 	ReasonDeleting = "Deleting"
 	// ReasonWithdrawing surfaces on Ready=False while bindings or the Secret of a withdrawn identity still exist.

@@ -25,7 +25,7 @@ type ClientIdentityStatus struct {
 	StateReason string `json:"stateReason,omitempty"`
 
 	// conditions are Ready, CertificateIssued and AccessBound; RevocationComplete while spec.revokeIssuedBefore is set; and, only
-	// while true, Reconciling, Stalled and Withdrawn.
+	// while true, Reconciling, Stalled, Dormant and Withdrawn.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -76,6 +76,21 @@ type ClientIdentityStatus struct {
 	// (--audit-webhook-bind-address).
 	// +optional
 	LastUsed *LastUsed `json:"lastUsed,omitempty"`
+
+	// publishedSince is since when a credential has been published: the first one, or the first one after a withdrawal.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('0001-01-01T00:00:00Z') && self <= timestamp('9999-12-31T23:59:59.999999999Z')",message="must be a time such as 2027-03-01T00:00:00Z in the years 1 to 9999"
+	PublishedSince *metav1.Time `json:"publishedSince,omitempty"`
+
+	// dormantSince is since when nobody has used this identity: set while the condition Dormant is true, and kept where the
+	// identity was withdrawn for that.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('0001-01-01T00:00:00Z') && self <= timestamp('9999-12-31T23:59:59.999999999Z')",message="must be a time such as 2027-03-01T00:00:00Z in the years 1 to 9999"
+	DormantSince *metav1.Time `json:"dormantSince,omitempty"`
 
 	// boundBindings is the number of role bindings that are in place.
 	// +optional

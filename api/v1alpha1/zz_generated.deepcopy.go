@@ -271,6 +271,14 @@ func (in *ClientIdentityStatus) DeepCopyInto(out *ClientIdentityStatus) {
 		*out = new(LastUsed)
 		(*in).DeepCopyInto(*out)
 	}
+	if in.PublishedSince != nil {
+		in, out := &in.PublishedSince, &out.PublishedSince
+		*out = (*in).DeepCopy()
+	}
+	if in.DormantSince != nil {
+		in, out := &in.DormantSince, &out.DormantSince
+		*out = (*in).DeepCopy()
+	}
 	if in.ResidualAccess != nil {
 		in, out := &in.ResidualAccess, &out.ResidualAccess
 		*out = new(ResidualAccess)

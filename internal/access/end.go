@@ -28,6 +28,9 @@ func End(id *v1alpha1.ClientIdentity, now time.Time) *Ending {
 		return &Ending{v1alpha1.ReasonWithdrawnByState, "spec.state is Withdrawn"}
 	case id.Spec.AccessUntil != nil && !now.Before(id.Spec.AccessUntil.Time):
 		return &Ending{v1alpha1.ReasonAccessEnded, fmt.Sprintf("spec.accessUntil (%s) has passed", timing.Stamp(id.Spec.AccessUntil.Time))}
+	case withdrawnAsDormant(id):
+		return &Ending{v1alpha1.ReasonDormant, fmt.Sprintf(
+			"nobody has used it since %s: set spec.whenDormant to Report to make it active again", timing.Stamp(id.Status.DormantSince.Time))}
 	}
 	return nil
 }

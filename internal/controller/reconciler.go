@@ -57,6 +57,8 @@ type Options struct {
 	Lag time.Duration
 	// IssuerInterval is how often to look whether the API server still accepts the CAs that issue.
 	IssuerInterval time.Duration
+	// DormantAfter is how long nobody uses an identity that is called dormant; zero means that none is.
+	DormantAfter time.Duration
 }
 
 // defaultSlowLook is the default of Options.SlowLook.
@@ -81,6 +83,8 @@ type Dependencies struct {
 	Clock clock.PassiveClock
 	// ClientCAsChanged tells that the published list of client CAs has changed, so that the CAs that issue are looked at.
 	ClientCAsChanged <-chan struct{}
+	// Observed says since when uses of certificates are noticed; nil means that they are not.
+	Observed func(now time.Time) access.Observation
 	// Slim drops from an object what the caches do not keep; nil drops nothing.
 	Slim func(client.Object)
 }
@@ -99,11 +103,17 @@ type Reconciler struct {
 	everyone chan event.GenericEvent
 	places   secret.Places
 
+	observed     func(now time.Time) access.Observation
+	dormantAfter time.Duration
+
 	issuerWatch *issuer.Watch
 }
 
 // New returns a Reconciler.
 func New(d Dependencies, options Options) *Reconciler {
+	if d.Observed == nil {
+		d.Observed = func(time.Time) access.Observation { return access.Observation{} }
+	}
 	if options.SlowLook == 0 {
 		options.SlowLook = defaultSlowLook
 	}
@@ -127,7 +137,8 @@ func New(d Dependencies, options Options) *Reconciler {
 		},
 		withdrawal: withdrawal{bindings: writer, live: d.Live, secrets: secrets, requests: requests},
 		statuses:   statuses.NewWriter(known, d.Live, d.Events, d.Metrics),
-		client:     known, clock: d.Clock, issuers: issuers, everyone: everyone, places: options.Places,
+		observed:   d.Observed, dormantAfter: options.DormantAfter,
+		client: known, clock: d.Clock, issuers: issuers, everyone: everyone, places: options.Places,
 		issuerWatch: &issuer.Watch{
 			Reader: known, Registry: issuers, Prover: d.Prover, Witness: secrets.Witness, Clock: d.Clock,
 			Interval: options.IssuerInterval, ListChanged: d.ClientCAsChanged,
@@ -160,13 +171,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	bindings := r.bindings.apply(ctx, seen)
 	credential := r.credential.advance(ctx, seen, bindings.rights, bindings.publishFrom)
 	stale := bindings.stale || credential.stale
+	dormancy := access.DormancyOf(&status, r.observed(now), r.dormantAfter, now)
 	after := report.Compute(report.Input{
-		Identity: identity, Before: status, Now: now, Stale: stale || statuses.Interrupted(ctx),
+		Identity: identity, Dormancy: dormancy, Before: status, Now: now, Stale: stale || statuses.Interrupted(ctx),
 		Bindings: bindings.Bindings, Credential: credential.Credential,
 	})
 	return r.statuses.Conclude(ctx, identity, after, statuses.Conclusion{
 		Now: now, Stale: stale,
-		Next: []time.Time{bindings.next, credential.next, report.NextChange(identity, &after, now)},
+		Next: []time.Time{bindings.next, credential.next, dormancy.Next, report.NextChange(identity, &after, now)},
 		Errs: []error{credential.err, bindings.err},
 	})
 }

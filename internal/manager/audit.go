@@ -4,11 +4,15 @@
 package manager
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"flag"
+	"fmt"
 	"time"
 
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clientidentity/operator/internal/usage"
 )
@@ -24,6 +28,10 @@ type AuditOptions struct {
 	ClientCAFile string
 	// ClientName is the common name in that certificate.
 	ClientName string
+	// DormantAfter is how long nobody uses an identity that is called dormant; zero means that none is.
+	DormantAfter time.Duration
+	// Silence is how long no proof of the operator may come back in audit events until uses count as unnoticed; not a flag.
+	Silence time.Duration
 	// Interval is the time between two writes of status.lastUsed, at least; not a flag.
 	Interval time.Duration
 }
@@ -36,26 +44,46 @@ func (o *AuditOptions) bindFlags(flags *flag.FlagSet) {
 		"File with the CA bundle (PEM) of the client certificate that the API server posts audit events with.")
 	flags.StringVar(&o.ClientName, "audit-webhook-client-name", o.ClientName,
 		"Common name in that certificate: nobody else may post.")
+	flags.DurationVar(&o.DormantAfter, "dormant-after", o.DormantAfter,
+		"How long nobody uses an identity that gets the condition Dormant and, with spec.whenDormant: Withdraw, loses its access, such as 2160h. "+
+			"It needs --audit-webhook-bind-address. 0 means never.")
 }
 
 func (o *Options) auditOptions() usage.Options {
 	return usage.Options{
-		Address: o.Audit.BindAddress, CertDir: o.Webhook.CertDir, ClientCAFile: o.Audit.ClientCAFile, ClientName: o.Audit.ClientName, Interval: o.Audit.Interval,
+		Address: o.Audit.BindAddress, CertDir: o.Webhook.CertDir, ClientCAFile: o.Audit.ClientCAFile, ClientName: o.Audit.ClientName,
+		Interval: o.Audit.Interval, Silence: o.Audit.Silence, Namespace: cmp.Or(o.LeaderElectionNamespace, ownNamespace(o.InCluster)),
 	}
 }
 
 func (o *Options) validateAudit() error {
 	if o.Audit.BindAddress == off {
+		if o.Audit.DormantAfter != 0 {
+			return errors.New("--dormant-after needs --audit-webhook-bind-address: nothing else tells who uses an identity")
+		}
 		return nil
 	}
 	options := o.auditOptions()
-	return options.Validate()
+	err := options.Validate()
+	// The status is behind by one interval and some more.
+	if least := 3 * o.Audit.Interval; o.Audit.DormantAfter != 0 && o.Audit.DormantAfter < least {
+		err = errors.Join(err, fmt.Errorf("--dormant-after %s must be at least %s, since the last use is known to the hour, or 0 for never", o.Audit.DormantAfter, least))
+	}
+	return err
 }
 
-// addAudit adds what takes audit events, where it is asked for.
-func addAudit(ctx context.Context, mgr ctrl.Manager, options Options) error {
+// newStream returns what knows since when audit events come, or nil where they are not taken.
+func newStream(live client.Client, options Options) *usage.Stream {
 	if options.Audit.BindAddress == off {
 		return nil
 	}
-	return usage.Add(ctx, mgr, options.Clock, options.auditOptions())
+	return usage.NewStream(live, options.Clock, options.auditOptions())
+}
+
+// addAudit adds what takes audit events, where it is asked for.
+func addAudit(ctx context.Context, mgr ctrl.Manager, stream *usage.Stream, options Options) error {
+	if stream == nil {
+		return nil
+	}
+	return usage.Add(ctx, mgr, stream, options.Clock, options.auditOptions())
 }

@@ -110,6 +110,7 @@ func addController(ctx context.Context, mgr ctrl.Manager, connection *rest.Confi
 	if err != nil {
 		return err
 	}
+	stream := newStream(live, options)
 	reconciler := controller.New(controller.Dependencies{
 		Cached:  mgr.GetClient(),
 		Live:    live,
@@ -121,6 +122,7 @@ func addController(ctx context.Context, mgr ctrl.Manager, connection *rest.Confi
 		Slim:    func(object client.Object) { _, _ = slimDependent(object) },
 
 		ClientCAsChanged: clientCAsChanged,
+		Observed:         stream.Observed,
 	}, controller.Options{
 		Places:         secret.Places{Namespaces: options.SecretNamespaces, Default: options.DefaultSecretNamespace},
 		ClusterName:    options.ClusterName,
@@ -130,6 +132,7 @@ func addController(ctx context.Context, mgr ctrl.Manager, connection *rest.Confi
 		Lag:            options.APIServerLag,
 		SlowLook:       options.SlowLook,
 		IssuerInterval: options.IssuerInterval,
+		DormantAfter:   options.Audit.DormantAfter,
 	})
 	if err := reconciler.SetupWithManager(ctx, mgr, options.ConcurrentReconciles); err != nil {
 		return fmt.Errorf("set up the controller: %w", err)
@@ -137,7 +140,7 @@ func addController(ctx context.Context, mgr ctrl.Manager, connection *rest.Confi
 	if err := addWebhook(mgr, live, past.Counting, options); err != nil {
 		return err
 	}
-	if err := addAudit(ctx, mgr, options); err != nil {
+	if err := addAudit(ctx, mgr, stream, options); err != nil {
 		return err
 	}
 	if err := mgr.Add(reconciler.IssuerWatch()); err != nil {

@@ -91,7 +91,7 @@ func DefaultOptions() Options {
 			CertDir:      "/etc/client-identity-operator/webhook",
 			CertRotation: true,
 		},
-		Audit:          AuditOptions{BindAddress: off, Interval: time.Hour},
+		Audit:          AuditOptions{BindAddress: off, Interval: time.Hour, Silence: time.Hour},
 		IssuerInterval: 10 * time.Minute,
 		APIServerLag:   5 * time.Second,
 		Spread:         10 * time.Minute,

@@ -51,6 +51,11 @@ func TestValidateSaysWhichFlagIsWrong(t *testing.T) {
 		"audit events":                  {[]string{"--audit-webhook-bind-address=:9444", "--audit-webhook-client-ca-file=" + caFile, "--audit-webhook-client-name=kube-apiserver"}, nil},
 		"audit events from anybody": {[]string{"--audit-webhook-bind-address=:9444"},
 			[]string{"--audit-webhook-client-ca-file must be set", "--audit-webhook-client-name must be set"}},
+		"dormancy that nobody watches": {[]string{"--dormant-after=2160h"}, []string{"--dormant-after needs --audit-webhook-bind-address"}},
+		"dormancy after too short a time": {
+			[]string{"--dormant-after=2h59m", "--audit-webhook-bind-address=:9444", "--audit-webhook-client-ca-file=" + caFile, "--audit-webhook-client-name=a"},
+			[]string{"--dormant-after 2h59m0s must be at least 3h0m0s"},
+		},
 		"audit events nowhere": {[]string{"--audit-webhook-bind-address=9444", "--audit-webhook-client-ca-file=validate_test.go", "--webhook-cert-dir="},
 			[]string{`--audit-webhook-bind-address "9444" must be an address with a port`, `--audit-webhook-client-ca-file "validate_test.go" holds no certificate`, "--webhook-cert-dir must be set"}},
 		"all of it at once": {[]string{"--allowed-signers=", "--concurrent-reconciles=-1", "--max-ttl=1s", "--kubeconfig-server=x"},
@@ -99,7 +104,7 @@ func TestFlagsSetTheOptions(t *testing.T) {
 		"--metrics-bind-address=:8443", "--metrics-secure=false", "--health-probe-bind-address=0", "--leader-elect", "--leader-election-namespace=here",
 		"--secret-namespaces=a, b,,a", "--default-secret-namespace=b", "--kubeconfig-server=https://s", "--kubeconfig-certificate-authority=/ca",
 		"--cluster-name=prod", "--max-ttl=1h", "--allowed-signers=example.com/x,example.com/y", "--concurrent-reconciles=3",
-		"--audit-webhook-bind-address=:9444", "--audit-webhook-client-ca-file="+caFile, "--audit-webhook-client-name=kube-apiserver")
+		"--audit-webhook-bind-address=:9444", "--audit-webhook-client-ca-file="+caFile, "--audit-webhook-client-name=kube-apiserver", "--dormant-after=2160h")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,6 +115,7 @@ func TestFlagsSetTheOptions(t *testing.T) {
 	want.KubeconfigServer, want.KubeconfigCAFile, want.ClusterName = "https://s", "/ca", "prod"
 	want.MaxTTL, want.AllowedSigners, want.ConcurrentReconciles = time.Hour, []string{"example.com/x", "example.com/y"}, 3
 	want.Audit.BindAddress, want.Audit.ClientCAFile, want.Audit.ClientName = ":9444", caFile, "kube-apiserver"
+	want.Audit.DormantAfter = 2160 * time.Hour
 	if !reflect.DeepEqual(options, want) {
 		t.Errorf("got  %+v\nwant %+v", options, want)
 	}

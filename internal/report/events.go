@@ -27,6 +27,7 @@ const (
 	actionIssue    = "Issue"
 	actionBind     = "Bind"
 	actionWithdraw = "Withdraw"
+	actionObserve  = "Observe"
 	actionRevoke   = "Revoke"
 )
 
@@ -50,6 +51,7 @@ func Events(identity *v1alpha1.ClientIdentity, after *v1alpha1.ClientIdentitySta
 	events = append(events, transition(before, after, v1alpha1.ConditionAccessBound, actionBind, isTrue, eventBound)...)
 	events = append(events, timedBindings(identity, after)...)
 	events = append(events, revocationEvents(before, after)...)
+	events = append(events, dormancyEvents(before, after)...)
 	now := meta.FindStatusCondition(after.Conditions, v1alpha1.ConditionWithdrawn)
 	if now != nil && meta.FindStatusCondition(before.Conditions, v1alpha1.ConditionWithdrawn) == nil {
 		events = append(events, Event{corev1.EventTypeNormal, now.Reason, actionWithdraw, note(now)})

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/access"
 	"github.com/clientidentity/operator/internal/certificate"
 	"github.com/clientidentity/operator/internal/problem"
 	"github.com/clientidentity/operator/internal/renewal"
@@ -29,6 +30,8 @@ type Input struct {
 
 	Bindings   Bindings
 	Credential Credential
+	// Dormancy is whether somebody uses it.
+	Dormancy access.Dormancy
 }
 
 // Bindings is what there is to say of the bindings.
@@ -94,6 +97,7 @@ func Compute(in Input) v1alpha1.ClientIdentityStatus {
 	status.ResidualAccess = nil
 	setConditions(&status, in)
 	setRevocation(&status, in)
+	setDormant(&status, in)
 	setState(&status)
 	return status
 }
@@ -124,6 +128,12 @@ func facts(in Input) v1alpha1.ClientIdentityStatus {
 func describe(status *v1alpha1.ClientIdentityStatus, published *Certificate, now time.Time) {
 	issued := published.Issued
 	revision := lastRevision(status) + 1
+	switch {
+	case status.Certificate == nil:
+		status.PublishedSince = &metav1.Time{Time: published.RequestTime.Truncate(time.Second)}
+	case status.PublishedSince == nil: // of an earlier version
+		status.PublishedSince = status.Certificate.RequestTime
+	}
 	status.Certificate = &v1alpha1.CertificateStatus{
 		SerialNumber:   issued.SerialNumber(),
 		Fingerprint:    issued.Fingerprint(),

@@ -137,6 +137,72 @@ func TestAWithdrawalSaysThatGroupsAreNotKnown(t *testing.T) {
 	}
 }
 
+func TestSinceWhenACredentialIsPublished(t *testing.T) {
+	first := Compute(input(func(in *Input) { in.Credential.Published = published(t, 1, 0) }))
+	if !first.PublishedSince.Equal(at(0)) {
+		t.Errorf("the first one: %v", first.PublishedSince)
+	}
+	renewed := Compute(input(after(2*time.Hour), func(in *Input) { in.Before, in.Credential.Published = first, published(t, 2, 2*time.Hour) }))
+	if !renewed.PublishedSince.Equal(at(0)) {
+		t.Errorf("a renewal: %v", renewed.PublishedSince)
+	}
+	earlier := *first.DeepCopy()
+	earlier.PublishedSince = nil
+	if got := Compute(input(after(2*time.Hour), func(in *Input) { in.Before, in.Credential.Published = earlier, published(t, 2, 2*time.Hour) })); !got.PublishedSince.Equal(at(0)) {
+		t.Errorf("one that an earlier version published before: %v", got.PublishedSince)
+	}
+	gone := ComputeWithdrawn(Withdrawal{Identity: identity(), Before: renewed, CredentialGone: true, SecretGone: true, Done: true})
+	if gone.PublishedSince != nil {
+		t.Errorf("withdrawn: %v", gone.PublishedSince)
+	}
+	again := Compute(input(after(3*time.Hour), func(in *Input) { in.Before, in.Credential.Published = gone, published(t, 3, 3*time.Hour) }))
+	if !again.PublishedSince.Equal(at(3 * time.Hour)) {
+		t.Errorf("active again: %v", again.PublishedSince)
+	}
+}
+
+func TestWhatNobodyUsesIsDormantAndReadyAllTheSame(t *testing.T) {
+	unused := func(in *Input) { in.Dormancy.Since = start.Add(-time.Hour) }
+	before := Compute(input(func(in *Input) { in.Before.Certificate = issued(time.Hour) }))
+	status := Compute(input(unused, func(in *Input) { in.Before = before }))
+	is := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionDormant)
+	if is == nil || is.Status != metav1.ConditionTrue || is.Reason != v1alpha1.ReasonUnused ||
+		is.Message != "Nobody has used a certificate of this identity since 2026-11-22T02:04:00Z" || !status.DormantSince.Equal(at(-time.Hour)) {
+		t.Fatalf("status: %+v", status)
+	}
+	if !meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionReady) {
+		t.Error("it is not ready")
+	}
+	expectNoCondition(t, &status, v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled) // or kstatus would not read it as current
+	id := identity()
+	id.Status = before
+	if told := Events(id, &status); len(told) != 1 || told[0].Reason != v1alpha1.ReasonUnused {
+		t.Errorf("events: %+v", told)
+	}
+	id.Status = status
+	if told := Events(id, &status); len(told) != 0 {
+		t.Errorf("again: %+v", told)
+	}
+
+	unknown := Compute(input(func(in *Input) { in.Before, in.Dormancy.Unknown = status, true }))
+	if meta.FindStatusCondition(unknown.Conditions, v1alpha1.ConditionDormant) == nil || unknown.DormantSince == nil {
+		t.Error("what is not known is taken back")
+	}
+	used := Compute(input(func(in *Input) { in.Before = status }))
+	expectNoCondition(t, &used, v1alpha1.ConditionDormant)
+	if used.DormantSince != nil {
+		t.Errorf("used: dormant since %v", used.DormantSince)
+	}
+
+	for reason, kept := range map[string]bool{v1alpha1.ReasonDormant: true, v1alpha1.ReasonAccessEnded: true, v1alpha1.ReasonWithdrawnByState: false} {
+		gone := ComputeWithdrawn(Withdrawal{Identity: identity(), Before: status, Ending: access.Ending{Reason: reason}, CredentialGone: true, SecretGone: true, Done: true})
+		expectNoCondition(t, &gone, v1alpha1.ConditionDormant, v1alpha1.ConditionReady)
+		if (gone.DormantSince != nil) != kept {
+			t.Errorf("withdrawn for %s: dormant since %v", reason, gone.DormantSince)
+		}
+	}
+}
+
 func TestAWithdrawalKeepsWhatIsLeft(t *testing.T) {
 	ending := access.Ending{Reason: v1alpha1.ReasonAccessEnded, Message: "spec.accessUntil has passed"}
 	residual := &v1alpha1.ResidualAccess{Total: 2}

@@ -41,6 +41,7 @@ func ComputeWithdrawn(in Withdrawal) v1alpha1.ClientIdentityStatus {
 		status.SecretRef = nil
 	}
 	if in.CredentialGone {
+		status.PublishedSince = nil
 		status.Certificate, status.Issuance, status.Server = nil, nil, nil
 		for i := range status.Certificates {
 			status.Certificates[i].Withdrawn = true
@@ -56,6 +57,9 @@ func ComputeWithdrawn(in Withdrawal) v1alpha1.ClientIdentityStatus {
 		return status
 	}
 	status.ObservedGeneration = in.Identity.Generation
+	if in.Ending.Reason == v1alpha1.ReasonWithdrawnByState {
+		status.DormantSince = nil // a person has decided: making it active again is another decision
+	}
 	message := in.Ending.Message
 	if in.Done {
 		message += ": role bindings and Secret are gone" + residualMessage(&status, in.Identity.Spec.Username)

@@ -31,14 +31,16 @@ const (
 // handler takes lists of audit events from the API server.
 type handler struct {
 	table *table
+	// heartbeat is told when a proof of the operator comes back.
+	heartbeat func(at time.Time)
 	// clientName is the common name in the certificate of the only client that may post.
 	clientName string
 	clock      clock.PassiveClock
 	slots      chan struct{}
 }
 
-func newHandler(table *table, clientName string, now clock.PassiveClock) *handler {
-	return &handler{table: table, clientName: clientName, clock: now, slots: make(chan struct{}, maxPosts)}
+func newHandler(table *table, heartbeat func(at time.Time), clientName string, now clock.PassiveClock) *handler {
+	return &handler{table: table, heartbeat: heartbeat, clientName: clientName, clock: now, slots: make(chan struct{}, maxPosts)}
 }
 
 // ServeHTTP takes one post. Nothing of it counts unless it is complete and well-formed.
@@ -93,9 +95,18 @@ func (h *handler) refuse(r *http.Request) (status int, why string) {
 func (h *handler) take(body io.Reader) error {
 	now := h.clock.Now()
 	uses := map[string]Use{}
+	var proven time.Time
 	err := readEvents(body, func(e *event) {
 		fingerprint := e.fingerprint()
-		if fingerprint == "" || e.StageTimestamp.IsZero() || e.isProof() || !h.table.knows(fingerprint) {
+		switch {
+		case fingerprint == "" || e.StageTimestamp.IsZero():
+			return
+		case e.isProof():
+			if e.StageTimestamp.After(proven) {
+				proven = e.StageTimestamp
+			}
+			return
+		case !h.table.knows(fingerprint):
 			return
 		}
 		if before, known := uses[fingerprint]; !known || e.StageTimestamp.After(before.Time) {
@@ -105,6 +116,10 @@ func (h *handler) take(body io.Reader) error {
 	if err != nil {
 		return err
 	}
+	if proven.After(now) {
+		proven = now
+	}
+	h.heartbeat(proven)
 	for fingerprint, use := range uses {
 		h.table.used(fingerprint, use, now)
 	}

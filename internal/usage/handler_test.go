@@ -31,7 +31,7 @@ func world(t testing.TB) (*handler, *asked) {
 	table := newTable(time.Hour, writes.due)
 	table.know(identity("alice", 2, 1), start)
 	table.know(identity("bob", 3), start)
-	return newHandler(table, apiServer, clocktesting.NewFakePassiveClock(start.Add(time.Minute))), writes
+	return newHandler(table, func(time.Time) {}, apiServer, clocktesting.NewFakePassiveClock(start.Add(time.Minute))), writes
 }
 
 // by makes a request one of a client whose certificate has been verified.

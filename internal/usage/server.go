@@ -19,6 +19,7 @@ import (
 	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
 
@@ -43,6 +44,10 @@ type Options struct {
 	ClientCAFile, ClientName string
 	// Interval is the time between two writes of an identity's status, at least.
 	Interval time.Duration
+	// Silence is how long no proof of the operator may come back until uses count as unnoticed.
+	Silence time.Duration
+	// Namespace is where the Lease is that remembers since when they are noticed.
+	Namespace string
 }
 
 // Validate returns what is wrong with the options.
@@ -65,8 +70,13 @@ func (o *Options) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Add adds the endpoint and the writer to a manager. Both run on every replica.
-func Add(ctx context.Context, mgr manager.Manager, now clock.PassiveClock, options Options) error {
+// NewStream returns what knows since when audit events come. Live is a client without a cache.
+func NewStream(live client.Client, now clock.PassiveClock, options Options) *Stream {
+	return &Stream{client: live, namespace: options.Namespace, clock: now, every: options.Silence / 6, silence: options.Silence}
+}
+
+// Add adds the endpoint, the writer and the stream to a manager. They run on every replica.
+func Add(ctx context.Context, mgr manager.Manager, stream *Stream, now clock.PassiveClock, options Options) error {
 	w := newWriter(mgr.GetClient(), options.Interval, now)
 	informer, err := mgr.GetCache().GetInformer(ctx, &v1alpha1.ClientIdentity{}, cache.BlockUntilSynced(false))
 	if err != nil {
@@ -83,12 +93,15 @@ func Add(ctx context.Context, mgr manager.Manager, now clock.PassiveClock, optio
 		Host: host, Port: port, CertDir: options.CertDir,
 		TLSOpts: []func(*tls.Config){webhook.SecureTLS, onlyClientsOf(options.ClientCAFile)},
 	})
-	inner.Register(Path, newHandler(w.table, options.ClientName, now))
+	inner.Register(Path, newHandler(w.table, stream.heartbeat, options.ClientName, now))
 	if err := mgr.Add(&server{Server: inner, certDir: options.CertDir}); err != nil {
 		return fmt.Errorf("set up the endpoint for audit events: %w", err)
 	}
 	if err := mgr.Add(w); err != nil {
 		return fmt.Errorf("set up the writer of status.lastUsed: %w", err)
+	}
+	if err := mgr.Add(stream); err != nil {
+		return fmt.Errorf("set up what keeps since when audit events come: %w", err)
 	}
 	return nil
 }

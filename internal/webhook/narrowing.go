@@ -30,6 +30,9 @@ func Narrows(before, after *v1alpha1.ClientIdentitySpec) bool {
 	if after.State == v1alpha1.StateWithdrawn {
 		rest.State = before.State
 	}
+	if after.WhenDormant == v1alpha1.WithdrawDormant {
+		rest.WhenDormant = before.WhenDormant
+	}
 	if notLater(before.AccessUntil, after.AccessUntil) {
 		rest.AccessUntil = before.AccessUntil
 	}

@@ -30,6 +30,9 @@ func TestNarrows(t *testing.T) {
 		return spec(func(s *v1alpha1.ClientIdentitySpec) { s.TTL.Duration = d })
 	}
 	withdrawn := spec(func(s *v1alpha1.ClientIdentitySpec) { s.State = v1alpha1.StateWithdrawn })
+	whenDormant := func(then v1alpha1.WhenDormant) option {
+		return spec(func(s *v1alpha1.ClientIdentitySpec) { s.WhenDormant = then })
+	}
 	ids := identity
 
 	tests := map[string]struct {
@@ -63,6 +66,10 @@ func TestNarrows(t *testing.T) {
 		"withdrawn":                   {ids(edit()), ids(edit(), withdrawn), true},
 		"reactivated":                 {ids(edit(), withdrawn), ids(edit()), false},
 		"withdrawn, and Secret moved": {ids(), ids(withdrawn, secretAt("dev", "")), false},
+		"withdrawn when dormant":      {ids(whenDormant("")), ids(whenDormant(v1alpha1.WithdrawDormant)), true},
+		"the same, said before":       {ids(whenDormant(v1alpha1.ReportDormant)), ids(whenDormant(v1alpha1.WithdrawDormant)), true},
+		"dormant ones are active":     {ids(whenDormant(v1alpha1.WithdrawDormant)), ids(whenDormant(v1alpha1.ReportDormant)), false},
+		"that is not said any more":   {ids(whenDormant(v1alpha1.WithdrawDormant)), ids(whenDormant("")), false},
 		"an end":                      {ids(), ids(until(day(1))), true},
 		"an earlier end":              {ids(until(day(2))), ids(until(day(1))), true},
 		"a later end":                 {ids(until(day(1))), ids(until(day(2))), false},

@@ -45,6 +45,7 @@ var (
 	admin client.Client
 	// connection is the operator's: as its ServiceAccount.
 	connection *rest.Config
+	running    *operator.Running
 	// endpoint is the address that the API server posts its audit events to, and auditCA the CA of the certificate that it shows.
 	endpoint string
 	auditCA  *controlplane.CA
@@ -76,10 +77,22 @@ var _ = BeforeSuite(func() {
 	}, GinkgoWriter)
 	connection, err = operator.Connection(ctx, cp)
 	Expect(err).NotTo(HaveOccurred())
-	running, err := operator.Start(ctx, connection, takesAuditEvents)
-	Expect(err).NotTo(HaveOccurred())
+	startOperator()
 	DeferCleanup(func() { Expect(running.Stop()).To(Succeed()) })
 })
+
+// startOperator runs the operator in this process; a spec that stops it starts it again.
+func startOperator(configure ...func(*manager.Options)) {
+	GinkgoHelper()
+	var err error
+	running, err = operator.Start(ctx, connection, func(options *manager.Options) {
+		takesAuditEvents(options)
+		for _, c := range configure {
+			c(options)
+		}
+	})
+	Expect(err).NotTo(HaveOccurred())
+}
 
 // auditWebhookConfig writes the shipped kubeconfig with which the API server posts its audit events, with the addresses and
 // keys of this suite, and the serving certificate of the operator. It returns the path of the kubeconfig.
