@@ -21,7 +21,7 @@ const (
 	// maxBody is the longest body that is read: what the API server sends at most with --audit-webhook-truncate-enabled.
 	maxBody = 10 << 20
 	// maxPosts is how many posts are read at a time. The API server sends others again.
-	maxPosts = 8
+	maxPosts = 4
 	// readTimeout is how long a post may take to arrive.
 	readTimeout = 30 * time.Second
 	// maxClientName bounds the name of a client that was refused, in the log.
