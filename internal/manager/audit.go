@@ -14,6 +14,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/clientidentity/operator/internal/access"
 	"github.com/clientidentity/operator/internal/usage"
 )
 
@@ -72,18 +73,12 @@ func (o *Options) validateAudit() error {
 	return err
 }
 
-// newStream returns what knows since when audit events come, or nil where they are not taken.
-func newStream(live client.Client, options Options) *usage.Stream {
+// addAudit adds what takes audit events, where it is asked for. It returns since when they tell of the use of certificates; nil
+// where they do not.
+func addAudit(ctx context.Context, mgr ctrl.Manager, live client.Client, options Options) (func(time.Time) access.Observation, error) {
 	if options.Audit.BindAddress == off {
-		return nil
+		return nil, nil
 	}
-	return usage.NewStream(live, options.Clock, options.auditOptions())
-}
-
-// addAudit adds what takes audit events, where it is asked for.
-func addAudit(ctx context.Context, mgr ctrl.Manager, stream *usage.Stream, options Options) error {
-	if stream == nil {
-		return nil
-	}
-	return usage.Add(ctx, mgr, stream, options.Clock, options.auditOptions())
+	stream := usage.NewStream(live, options.Clock, options.auditOptions())
+	return stream.Observed, usage.Add(ctx, mgr, stream, options.Clock, options.auditOptions())
 }

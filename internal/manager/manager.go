@@ -99,18 +99,18 @@ func addController(ctx context.Context, mgr ctrl.Manager, connection *rest.Confi
 	if options.Clock == nil {
 		options.Clock = clock.RealClock{}
 	}
-	clientCAs, clientCAsChanged, err := cluster.WatchClientCAs(ctx, connection)
+	clientCAsChanged, err := addClientCAs(ctx, mgr, connection)
 	if err != nil {
 		return err
-	}
-	if err := mgr.Add(clientCAs); err != nil {
-		return fmt.Errorf("add the watch on client CAs: %w", err)
 	}
 	past, err := addMetrics(mgr, options)
 	if err != nil {
 		return err
 	}
-	stream := newStream(live, options)
+	observed, err := addAudit(ctx, mgr, live, options)
+	if err != nil {
+		return err
+	}
 	reconciler := controller.New(controller.Dependencies{
 		Cached:  mgr.GetClient(),
 		Live:    live,
@@ -122,7 +122,7 @@ func addController(ctx context.Context, mgr ctrl.Manager, connection *rest.Confi
 		Slim:    func(object client.Object) { _, _ = slimDependent(object) },
 
 		ClientCAsChanged: clientCAsChanged,
-		Observed:         stream.Observed,
+		Observed:         observed,
 	}, controller.Options{
 		Places:         secret.Places{Namespaces: options.SecretNamespaces, Default: options.DefaultSecretNamespace},
 		ClusterName:    options.ClusterName,
@@ -140,16 +140,25 @@ func addController(ctx context.Context, mgr ctrl.Manager, connection *rest.Confi
 	if err := addWebhook(mgr, live, past.Counting, options); err != nil {
 		return err
 	}
-	if err := addAudit(ctx, mgr, stream, options); err != nil {
-		return err
-	}
 	if err := mgr.Add(reconciler.IssuerWatch()); err != nil {
 		return fmt.Errorf("add the watch on issuers: %w", err)
 	}
 	return nil
 }
 
-// clusterFacts returns what says what kubeconfigs point at.
+// addClientCAs adds what tells that the published list of client CAs has changed.
+func addClientCAs(ctx context.Context, mgr ctrl.Manager, connection *rest.Config) (<-chan struct{}, error) {
+	clientCAs, changed, err := cluster.WatchClientCAs(ctx, connection)
+	if err != nil {
+		return nil, err
+	}
+	if err := mgr.Add(clientCAs); err != nil {
+		return nil, fmt.Errorf("add the watch on client CAs: %w", err)
+	}
+	return changed, nil
+}
+
+// clusterFacts returns what finds out what kubeconfigs point at.
 func clusterFacts(mgr ctrl.Manager, connection *rest.Config, options Options) (*cluster.Facts, error) {
 	facts := &cluster.Facts{
 		Reader:     mgr.GetCache(),

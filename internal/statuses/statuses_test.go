@@ -171,7 +171,7 @@ func TestWhatUsageWroteIsLeftAloneAndHoldsNothingUp(t *testing.T) {
 	for name, behind := range map[string]bool{"in the cache already": false, "that the cache does not show yet": true} {
 		t.Run(name, func(t *testing.T) {
 			a, alice := newAPI(t)
-			w := NewWriter(a, a.Client, a.recorder)
+			w := NewWriter(a, a.Client, a.recorder, nil)
 			a.refuse = errors.New("no")
 			if _, err := w.Conclude(t.Context(), alice, ready(), Conclusion{Now: now}); err == nil {
 				t.Fatal("the refusal is not told")

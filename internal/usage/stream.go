@@ -56,11 +56,8 @@ func (s *Stream) heartbeat(at time.Time) {
 	}
 }
 
-// Observed returns since when uses are noticed. Without a stream they are not.
+// Observed returns since when uses are noticed.
 func (s *Stream) Observed(now time.Time) access.Observation {
-	if s == nil {
-		return access.Observation{}
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.known {

@@ -131,9 +131,6 @@ func TestSinceWhenUsesAreNoticed(t *testing.T) {
 		t.Error("an error is not told")
 	}
 	expect("an API server that does not answer", one, access.Observation{Since: hour(50), Until: hour(50.5)})
-
-	var none *Stream
-	expect("no stream", none, access.Observation{})
 }
 
 func TestOnlyProofsThatComeBackAreHeard(t *testing.T) {

@@ -4,7 +4,6 @@
 package audit
 
 import (
-	"context"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -122,18 +121,21 @@ func withdrawnFor(name string) string {
 
 // useAllTheTime calls the API server twice a second, until the function that it returns is called.
 func useAllTheTime(config *rest.Config) func() {
-	stopping, stop := context.WithCancel(ctx)
-	done := make(chan struct{})
+	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer GinkgoRecover()
 		defer close(done)
-		for stopping.Err() == nil {
+		for {
 			use(config, "all-the-time/1")
-			time.Sleep(500 * time.Millisecond)
+			select {
+			case <-stop:
+				return
+			case <-time.After(500 * time.Millisecond):
+			}
 		}
 	}()
 	return func() {
-		stop()
+		close(stop)
 		<-done
 	}
 }
