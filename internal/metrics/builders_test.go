@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/report"
 )
 
 const signer = certificatesv1.KubeAPIServerClientSignerName
@@ -47,6 +48,7 @@ func ready(name string, changes ...func(*v1alpha1.ClientIdentity)) *v1alpha1.Cli
 	for _, change := range changes {
 		change(identity)
 	}
+	identity.Status.State, identity.Status.StateReason = report.StateOf(identity.Status.Conditions)
 	return identity
 }
 

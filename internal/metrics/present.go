@@ -50,27 +50,18 @@ func (s Signers) label(name string) string {
 	return otherSigner
 }
 
-// States of an identity.
-const (
-	stateReady       = "Ready"
-	stateProgressing = "Progressing"
-	stateStalled     = "Stalled"
-	stateWithdrawing = "Withdrawing"
-	stateWithdrawn   = "Withdrawn"
-)
-
 // descs are made once: Collect makes thousands of metrics of each.
 var descs = struct {
-	state, condition, notBefore, notAfter, renewal, until, bindings, attempts, pending, issuer *prometheus.Desc
+	state, condition, notBefore, notAfter, renewal, until, bindings, attempts, pending, issuer, used *prometheus.Desc
 }{
 	identityState.desc(), identityCondition.desc(), certificateNotBefore.desc(), certificateNotAfter.desc(), certificateRenewal.desc(),
-	accessUntil.desc(), boundBindings.desc(), failedAttempts.desc(), pendingRequest.desc(), issuerCertificates.desc(),
+	accessUntil.desc(), boundBindings.desc(), failedAttempts.desc(), pendingRequest.desc(), issuerCertificates.desc(), lastUsed.desc(),
 }
 
 // conditions are the conditions that are told of; what others may write into the status is not.
 var conditions = []string{
 	v1alpha1.ConditionReady, v1alpha1.ConditionCertificateIssued, v1alpha1.ConditionAccessBound, v1alpha1.ConditionRevocationComplete,
-	v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled, v1alpha1.ConditionWithdrawn,
+	v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled, v1alpha1.ConditionDormant, v1alpha1.ConditionWithdrawn,
 }
 
 // Describe implements prometheus.Collector.
@@ -126,6 +117,9 @@ func (p *Present) identity(identity *v1alpha1.ClientIdentity, now time.Time, met
 		}
 	}
 	timestamp(descs.until, identity.Spec.AccessUntil)
+	if used := status.LastUsed; used != nil {
+		timestamp(descs.used, &used.Time)
+	}
 	if c := status.Certificate; c != nil {
 		timestamp(descs.notBefore, c.NotBefore)
 		timestamp(descs.notAfter, c.NotAfter)
@@ -136,22 +130,16 @@ func (p *Present) identity(identity *v1alpha1.ClientIdentity, now time.Time, met
 	}
 }
 
-// stateOf returns the state of an identity. One whose renewal needs a person is stalled, although its certificate is valid.
+// stateOf returns status.state, unless the spec is a newer one, or has ended by now: then the status is yet to say so.
 func stateOf(identity *v1alpha1.ClientIdentity, now time.Time) string {
-	is := func(condition string) bool { return meta.IsStatusConditionTrue(identity.Status.Conditions, condition) }
 	current := identity.Status.ObservedGeneration == identity.Generation
-	ending := access.End(identity, now) != nil
 	switch {
-	case ending && current && is(v1alpha1.ConditionWithdrawn):
-		return stateWithdrawn
-	case ending:
-		return stateWithdrawing
-	case current && is(v1alpha1.ConditionStalled):
-		return stateStalled
-	case current && is(v1alpha1.ConditionReady):
-		return stateReady
+	case access.End(identity, now) != nil && (!current || identity.Status.State != v1alpha1.ObservedWithdrawn):
+		return string(v1alpha1.ObservedWithdrawing)
+	case !current || identity.Status.State == "":
+		return string(v1alpha1.ObservedPending)
 	}
-	return stateProgressing
+	return string(identity.Status.State)
 }
 
 // pending returns since when the request of an identity waits for its signer, and the signer; the zero time where none does.

@@ -55,10 +55,19 @@ condition{condition="Ready",identity="alice",reason="Ready"} 1
 issuer_certificates{authority_key_id="0a",issuer="CN=kubernetes"} 1
 state{identity="alice",state="Ready"} 1`,
 		},
+		"of one that is used, and was not for long": {
+			given: ready("alice", without, with(condition(v1alpha1.ConditionDormant, true, v1alpha1.ReasonUnused)), func(id *v1alpha1.ClientIdentity) {
+				id.Status.LastUsed = &v1alpha1.LastUsed{CertificateUse: v1alpha1.CertificateUse{Time: *at(time.Hour)}}
+			}),
+			want: `bound_bindings{identity="alice"} 0
+condition{condition="Dormant",identity="alice",reason="Unused"} 1
+last_used_timestamp_seconds{identity="alice"} 1.79532024e+09
+state{identity="alice",state="Pending"} 1`,
+		},
 		"of one that nobody has looked at": {
 			given: ready("alice", without, func(id *v1alpha1.ClientIdentity) { id.Status.ObservedGeneration = -1 }),
 			want: `bound_bindings{identity="alice"} 0
-state{identity="alice",state="Progressing"} 1`,
+state{identity="alice",state="Pending"} 1`,
 		},
 		"of one that is withdrawn": {
 			given: ready("alice", without, func(id *v1alpha1.ClientIdentity) { id.Spec.State = v1alpha1.StateWithdrawn },
@@ -80,7 +89,7 @@ condition{condition="AccessBound",identity="alice",reason="BindingConflict"} 0
 condition{condition="CertificateIssued",identity="alice",reason="Issued"} 1
 condition{condition="Ready",identity="alice",reason="BindingConflict"} 0
 issuer_certificates{authority_key_id="0a",issuer="CN=kubernetes"} 1
-state{identity="alice",state="Progressing"} 1`,
+state{identity="alice",state="Waiting"} 1`,
 		},
 	}
 	for name, test := range tests {
@@ -125,23 +134,23 @@ func TestStates(t *testing.T) {
 	tests := map[string]struct {
 		given *v1alpha1.ClientIdentity
 		after time.Duration
-		want  string
+		want  v1alpha1.ObservedState
 	}{
-		"ready":                              {ready("a"), 0, stateReady},
-		"progressing while not ready":        {ready("a", with(condition(v1alpha1.ConditionReady, false, v1alpha1.ReasonPending))), 0, stateProgressing},
-		"progressing after a change":         {ready("a", func(id *v1alpha1.ClientIdentity) { id.Generation++ }), 0, stateProgressing},
-		"stalled although ready":             {ready("a", with(condition(v1alpha1.ConditionStalled, true, v1alpha1.ReasonDenied))), 0, stateStalled},
-		"withdrawing when asked to":          {ready("a", func(id *v1alpha1.ClientIdentity) { id.Spec.State = v1alpha1.StateWithdrawn }), 0, stateWithdrawing},
-		"withdrawing when deleted":           {ready("a", func(id *v1alpha1.ClientIdentity) { id.DeletionTimestamp = at(0) }, withdrawn), 0, stateWithdrawn},
-		"ready before its end":               {ready("a", func(id *v1alpha1.ClientIdentity) { id.Spec.AccessUntil = at(time.Hour) }), time.Minute, stateReady},
-		"withdrawing at its end":             {ready("a", func(id *v1alpha1.ClientIdentity) { id.Spec.AccessUntil = at(time.Hour) }), time.Hour, stateWithdrawing},
-		"withdrawn":                          {ready("a", func(id *v1alpha1.ClientIdentity) { id.Spec.State = v1alpha1.StateWithdrawn }, withdrawn), 0, stateWithdrawn},
-		"progressing when it is taken back":  {ready("a", with(condition(v1alpha1.ConditionReady, false, v1alpha1.ReasonPending)), withdrawn), 0, stateProgressing},
-		"withdrawing while that is not said": {ready("a", func(id *v1alpha1.ClientIdentity) { id.Spec.State, id.Generation = v1alpha1.StateWithdrawn, 4 }, withdrawn), 0, stateWithdrawing},
+		"ready":                              {ready("a"), 0, v1alpha1.ObservedReady},
+		"pending while not ready":            {ready("a", with(condition(v1alpha1.ConditionReady, false, v1alpha1.ReasonPending))), 0, v1alpha1.ObservedPending},
+		"pending after a change":             {ready("a", func(id *v1alpha1.ClientIdentity) { id.Generation++ }), 0, v1alpha1.ObservedPending},
+		"stalled although ready":             {ready("a", with(condition(v1alpha1.ConditionStalled, true, v1alpha1.ReasonDenied))), 0, v1alpha1.ObservedStalled},
+		"at risk":                            {ready("a", with(condition(v1alpha1.ConditionCertificateIssued, true, v1alpha1.ReasonUnavailable))), 0, v1alpha1.ObservedAtRisk},
+		"withdrawing when asked to":          {ready("a", func(id *v1alpha1.ClientIdentity) { id.Spec.State = v1alpha1.StateWithdrawn }), 0, v1alpha1.ObservedWithdrawing},
+		"withdrawn when deleted":             {ready("a", func(id *v1alpha1.ClientIdentity) { id.DeletionTimestamp = at(0) }, withdrawn), 0, v1alpha1.ObservedWithdrawn},
+		"ready before its end":               {ready("a", func(id *v1alpha1.ClientIdentity) { id.Spec.AccessUntil = at(time.Hour) }), time.Minute, v1alpha1.ObservedReady},
+		"withdrawing at its end":             {ready("a", func(id *v1alpha1.ClientIdentity) { id.Spec.AccessUntil = at(time.Hour) }), time.Hour, v1alpha1.ObservedWithdrawing},
+		"withdrawn":                          {ready("a", func(id *v1alpha1.ClientIdentity) { id.Spec.State = v1alpha1.StateWithdrawn }, withdrawn), 0, v1alpha1.ObservedWithdrawn},
+		"withdrawing while that is not said": {ready("a", func(id *v1alpha1.ClientIdentity) { id.Spec.State, id.Generation = v1alpha1.StateWithdrawn, 4 }, withdrawn), 0, v1alpha1.ObservedWithdrawing},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			if got := stateOf(test.given, start.Add(test.after)); got != test.want {
+			if got := stateOf(test.given, start.Add(test.after)); got != string(test.want) {
 				t.Errorf("got %s, want %s", got, test.want)
 			}
 		})

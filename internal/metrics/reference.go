@@ -66,7 +66,7 @@ const (
 // What is now, for each identity.
 var (
 	identityState = Metric{"clientidentity_state", Gauge, []string{labelIdentity, labelState}, EachReplica,
-		"1 for the state that an identity is in: Ready, Progressing, Stalled, Withdrawing or Withdrawn."}
+		"1 for the state that an identity is in: Pending, Waiting, Stalled, Ready, AtRisk, Withdrawing or Withdrawn, as status.state says."}
 	identityCondition = Metric{"clientidentity_condition", Gauge, []string{labelIdentity, labelCondition, labelReason}, EachReplica,
 		"1 for a condition of the status that is True, 0 for one that is not, with its reason."}
 	certificateNotBefore = Metric{"clientidentity_certificate_not_before_timestamp_seconds", Gauge, []string{labelIdentity}, EachReplica,
@@ -77,6 +77,8 @@ var (
 		"When the published certificate is renewed. There is none where renewing would gain no time."}
 	accessUntil = Metric{"clientidentity_access_until_timestamp_seconds", Gauge, []string{labelIdentity}, EachReplica,
 		"When the access ends, as spec.accessUntil says. There is none where it does not."}
+	lastUsed = Metric{"clientidentity_last_used_timestamp_seconds", Gauge, []string{labelIdentity}, EachReplica,
+		"When the API server was last called with a certificate, up to 66 minutes behind. There is none without audit events of a use."}
 	boundBindings = Metric{"clientidentity_bound_bindings", Gauge, []string{labelIdentity}, EachReplica,
 		"Role bindings that are in place."}
 	failedAttempts = Metric{"clientidentity_issuance_failed_attempts", Gauge, []string{labelIdentity, labelReason}, EachReplica,
@@ -126,7 +128,7 @@ func Reference() []Metric { return slices.Concat(present(), past()) }
 func present() []Metric {
 	return []Metric{
 		identityState, identityCondition, certificateNotBefore, certificateNotAfter, certificateRenewal, accessUntil, boundBindings,
-		failedAttempts, pendingRequest, issuerCertificates,
+		failedAttempts, pendingRequest, issuerCertificates, lastUsed,
 	}
 }
 

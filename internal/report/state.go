@@ -12,11 +12,11 @@ import (
 
 // setState sums the conditions up in one word, and says why.
 func setState(status *v1alpha1.ClientIdentityStatus) {
-	status.State, status.StateReason = stateOf(status.Conditions)
+	status.State, status.StateReason = StateOf(status.Conditions)
 }
 
-// stateOf returns the state that conditions say, and its reason.
-func stateOf(conditions []metav1.Condition) (state v1alpha1.ObservedState, reason string) {
+// StateOf returns the state that conditions say, and its reason.
+func StateOf(conditions []metav1.Condition) (state v1alpha1.ObservedState, reason string) {
 	find := func(conditionType string) *metav1.Condition {
 		if c := meta.FindStatusCondition(conditions, conditionType); c != nil {
 			return c

@@ -48,7 +48,7 @@ func TestStateSumsTheConditionsUp(t *testing.T) {
 		if test.status.State != test.state || test.status.StateReason != test.reason {
 			t.Errorf("%s: %s (%s), want %s (%s)", name, test.status.State, test.status.StateReason, test.state, test.reason)
 		}
-		if state, reason := stateOf(test.status.Conditions); state != test.state || reason != test.reason {
+		if state, reason := StateOf(test.status.Conditions); state != test.state || reason != test.reason {
 			t.Errorf("%s: the conditions alone say %s (%s)", name, state, reason)
 		}
 	}

@@ -114,7 +114,12 @@ var _ = Describe("Prometheus", func() {
 		Expect(server.firing("fine")).NotTo(ContainElement("ClientIdentityIssuanceFails"))
 		finds(`clientidentity_issuance_failed_attempts{identity="broken",reason="RequestRejected"} > 0`)
 
-		By("finding all that the reference has")
+		By("finding all that the reference has, with a use as audit events would tell of it")
+		fine := &v1alpha1.ClientIdentity{}
+		Expect(admin.Get(ctx, client.ObjectKey{Name: "fine"}, fine)).To(Succeed())
+		unused := client.MergeFrom(fine.DeepCopy())
+		fine.Status.LastUsed = &v1alpha1.LastUsed{CertificateUse: v1alpha1.CertificateUse{Fingerprint: "f1", Time: metav1.Now(), SourceAddress: "192.0.2.7"}}
+		Expect(admin.Status().Patch(ctx, fine, unused)).To(Succeed())
 		var wanted []string
 		for _, metric := range slices.Concat(metrics.Reference(), metrics.Libraries()) {
 			if metric.Type == metrics.Histogram {
@@ -143,7 +148,8 @@ var _ = Describe("Prometheus", func() {
 			Eventually(server.query).WithArguments(query).Should(ContainElement(HaveField("Metric", HaveKeyWithValue("identity", answer))), query)
 		}
 		for question, answer := range map[string]string{
-			"custom-columns":      "broken",
+			"RENEWS:":             "broken",
+			"LAST-USED:":          "192.0.2.7",
 			"date -u":             "broken expires",
 			".type \"Stalled\"":   "waits Ready=False",
 			".failedAttempts":     "RequestRejected",

@@ -28,9 +28,9 @@ func inState(state string) string {
 func now() []cog.Builder[dashboard.Panel] {
 	return []cog.Builder[dashboard.Panel]{
 		count("Identities", "All that exist.", orZero(`count(max by (cluster, identity) (clientidentity_state))`), neutral),
-		count("Ready", "Their credential is published and proven, and every binding is in place.", inState("Ready"), neutral),
+		count("Ready", "Their credential is published and proven, and every binding is in place.", inState("Ready|AtRisk"), neutral),
 		count("Wait for a person", "Nothing goes on until somebody changes something.", inState("Stalled"), none),
-		count("On their way", "They become ready, or their access ends.", inState("Progressing|Withdrawing"), neutral),
+		count("On their way", "They become ready, or their access ends.", inState("Pending|Waiting|Withdrawing"), neutral),
 		count("Withdrawn", "They have no access.", inState("Withdrawn"), neutral),
 		count("Expired", "Their holders are locked out.", orZero(`count(`+notAfter+` <= time())`), none),
 		count("Renewal overdue", "It was due more than an hour ago.", orZero(`count(`+renewal+` < time() - 3600)`), none),
