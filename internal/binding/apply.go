@@ -152,8 +152,12 @@ func (a *application) inTheWay(t *tally, missing []access.Gap) error {
 			"admission of the cluster changes the labels of %s: exempt the operator from it, so that a change of these bindings is noticed",
 			access.Message(t.altered))
 	case len(a.plan.Leaving) > 0 || len(a.plan.Empty) > 0:
-		return problem.NewWaiting(v1alpha1.ReasonBindingTerminating, 0, "bindings that are not wanted any more still exist, without subjects, so that they grant nothing: %s",
-			access.Message(slices.Concat(a.plan.Leaving, a.plan.Empty)))
+		leaving, retry := slices.Concat(a.plan.Leaving, a.plan.Empty), time.Duration(0)
+		if slices.ContainsFunc(leaving, func(o access.Observed) bool { return o.MetadataDrift }) {
+			retry = a.writer.SlowLook // one without our labels is watched by nobody
+		}
+		return problem.NewWaiting(v1alpha1.ReasonBindingTerminating, retry, "bindings that are not wanted any more still exist, without subjects, so that they grant nothing: %s",
+			access.Message(leaving))
 	}
 	return nil
 }

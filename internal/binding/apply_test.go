@@ -24,3 +24,19 @@ func TestBindingsThatThereIsNoTimeForAreLeftToTheNextPass(t *testing.T) {
 		t.Errorf("%d are left: %+v", tally.left, done)
 	}
 }
+
+func TestABindingThatLostItsLabelsAndStaysIsLookedForAgain(t *testing.T) {
+	for name, test := range map[string]struct {
+		leaving access.Observed
+		want    time.Duration
+	}{
+		"a watch tells of one with our labels": {access.Observed{Name: "b", Deleting: true}, 0},
+		"nobody tells of one without them":     {access.Observed{Name: "b", Deleting: true, MetadataDrift: true}, time.Minute},
+	} {
+		run := application{writer: &Writer{SlowLook: time.Minute}, identity: &v1alpha1.ClientIdentity{}, plan: access.Plan{Leaving: []access.Observed{test.leaving}}}
+		known := problem.As(run.outcome(run.carryOut(t.Context()), nil, nil).Err)
+		if known == nil || known.Reason != v1alpha1.ReasonBindingTerminating || known.Retry != test.want {
+			t.Errorf("%s: %+v, want another look after %s", name, known, test.want)
+		}
+	}
+}

@@ -111,10 +111,13 @@ func ofDashboard(content []byte) ([]string, error) {
 
 var promql = regexp.MustCompile("(?s)```promql\n(.*?)```")
 
+// ofAPIServer is a section about metrics of the API server: test/audit compares it with a running one.
+var ofAPIServer = regexp.MustCompile("(?s)\n## Metrics of the API server\n.*?\n## ")
+
 // ofDocs returns the queries in the blocks of a page that are PromQL: one a line.
 func ofDocs(content []byte) ([]string, error) {
 	var expressions []string
-	for _, block := range promql.FindAllSubmatch(content, -1) {
+	for _, block := range promql.FindAllSubmatch(ofAPIServer.ReplaceAll(content, nil), -1) {
 		for line := range strings.SplitSeq(string(block[1]), "\n") {
 			if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
 				expressions = append(expressions, line)
