@@ -70,12 +70,23 @@ func publishedSince(status *v1alpha1.ClientIdentityStatus) time.Time {
 	return timing.Value(status.Certificate.RequestTime) // published by an earlier version
 }
 
-// withdrawnAsDormant says whether an identity has lost its access, or is about to, since nobody used it. Once its credential is gone
-// it stays so: a copy that somebody tries meanwhile does not bring the access back.
+// withdrawnAsDormant says whether an identity has lost its access, or is about to, since nobody used it. Once that has begun it
+// stays so: a copy that somebody tries meanwhile does not bring the access back.
 func withdrawnAsDormant(id *v1alpha1.ClientIdentity) bool {
 	if id.Spec.WhenDormant != v1alpha1.WithdrawDormant || id.Status.DormantSince == nil {
 		return false
 	}
 	usedAgain := id.Status.LastUsed != nil && id.Status.LastUsed.Time.After(id.Status.DormantSince.Time)
-	return id.Status.Certificate == nil || !usedAgain
+	return begun(&id.Status) || !usedAgain
+}
+
+// begun says whether access is being taken away, or is gone.
+func begun(status *v1alpha1.ClientIdentityStatus) bool {
+	return status.Certificate == nil || status.State == v1alpha1.ObservedWithdrawing
+}
+
+// Unfounded says whether an ending is for dormancy that was told of before, and is not known right now: uses may have gone
+// unnoticed since, while the operator or its audit events were away. One that has begun goes on.
+func (e *Ending) Unfounded(status *v1alpha1.ClientIdentityStatus, dormancy Dormancy) bool {
+	return e.Reason == v1alpha1.ReasonDormant && !begun(status) && dormancy.Since.IsZero()
 }

@@ -104,7 +104,7 @@ func (a *application) outcome(t *tally, missing []access.Gap, readerErr error) O
 	}
 	return Outcome{
 		Reader: reader,
-		Bound:  int32(a.plan.Bound + t.bound), Gone: a.plan.Gone(), Stale: stale, Err: cmp.Or(a.inTheWay(t, missing), readerErr), Revoked: a.stillRevoked(t),
+		Bound:  int32(a.plan.Bound + t.bound), Gone: a.plan.Gone(), Stale: stale, Err: problem.Join(a.inTheWay(t, missing), readerErr), Revoked: a.stillRevoked(t),
 	}
 }
 
@@ -130,34 +130,31 @@ func (a *application) stillRevoked(t *tally) []access.Key {
 
 // inTheWay returns what stands in the way of the wanted bindings, the most telling first.
 func (a *application) inTheWay(t *tally, missing []access.Gap) error {
-	conflicts, waiting := slices.Concat(a.plan.Conflicts, t.conflicts), slices.Concat(a.plan.Waiting, t.waiting)
-	switch {
-	case t.err != nil:
-		return t.err
-	case t.left > 0:
-		return problem.NewWaiting(v1alpha1.ReasonPending, time.Second, "role bindings that are still to be written: %d", t.left)
-	case len(conflicts) > 0:
-		return problem.NewWaiting(v1alpha1.ReasonBindingConflict, a.writer.SlowLook, "%s", access.Message(conflicts))
-	case len(t.refused) > 0:
-		return problem.NewStalled(v1alpha1.ReasonBindingForbidden,
-			"the API server does not let the operator make a binding: choose another role, grant the operator bind on it, or raise the quota where that is used up: %s",
-			text.Shorten(access.Message(t.refused), problem.MaxMessage)).Again(a.writer.SlowLook)
-	case len(missing) > 0:
-		return problem.NewWaiting(v1alpha1.ReasonNamespaceMissing, 0, "%s", access.Message(missing))
-	case len(waiting) > 0:
-		// One without our labels is watched by nobody.
-		return problem.NewWaiting(v1alpha1.ReasonBindingTerminating, a.writer.SlowLook, "%s", access.Message(waiting))
-	case len(t.altered) > 0:
-		return problem.NewWaiting(v1alpha1.ReasonBindingAltered, a.writer.SlowLook,
-			"admission of the cluster changes the labels of %s: exempt the operator from it, so that a change of these bindings is noticed",
-			access.Message(t.altered))
-	case len(a.plan.Leaving) > 0 || len(a.plan.Empty) > 0:
-		leaving, retry := slices.Concat(a.plan.Leaving, a.plan.Empty), time.Duration(0)
-		if slices.ContainsFunc(leaving, func(o access.Observed) bool { return o.MetadataDrift }) {
-			retry = a.writer.SlowLook // one without our labels is watched by nobody
+	all := []error{t.err}
+	waits := func(there int, reason string, retry time.Duration, format string, args ...any) {
+		if there > 0 {
+			all = append(all, problem.NewWaiting(reason, retry, format, args...))
 		}
-		return problem.NewWaiting(v1alpha1.ReasonBindingTerminating, retry, "bindings that are not wanted any more still exist, without subjects, so that they grant nothing: %s",
-			access.Message(leaving))
 	}
-	return nil
+	conflicts, waiting := slices.Concat(a.plan.Conflicts, t.conflicts), slices.Concat(a.plan.Waiting, t.waiting)
+	waits(t.left, v1alpha1.ReasonPending, time.Second, "role bindings that are still to be written: %d", t.left)
+	waits(len(conflicts), v1alpha1.ReasonBindingConflict, a.writer.SlowLook, "%s", access.Message(conflicts))
+	if len(t.refused) > 0 {
+		all = append(all, problem.NewStalled(v1alpha1.ReasonBindingForbidden,
+			"the API server does not let the operator make a binding: choose another role, grant the operator bind on it, or raise the quota where that is used up: %s",
+			text.Shorten(access.Message(t.refused), problem.MaxMessage)).Again(a.writer.SlowLook))
+	}
+	waits(len(missing), v1alpha1.ReasonNamespaceMissing, 0, "%s", access.Message(missing))
+	// One without our labels is watched by nobody.
+	waits(len(waiting), v1alpha1.ReasonBindingTerminating, a.writer.SlowLook, "%s", access.Message(waiting))
+	waits(len(t.altered), v1alpha1.ReasonBindingAltered, a.writer.SlowLook,
+		"admission of the cluster changes the labels of %s: exempt the operator from it, so that a change of these bindings is noticed",
+		access.Message(t.altered))
+	leaving, retry := slices.Concat(a.plan.Leaving, a.plan.Empty), time.Duration(0)
+	if slices.ContainsFunc(leaving, func(o access.Observed) bool { return o.MetadataDrift }) {
+		retry = a.writer.SlowLook
+	}
+	waits(len(leaving), v1alpha1.ReasonBindingTerminating, retry,
+		"bindings that are not wanted any more still exist, without subjects, so that they grant nothing: %s", access.Message(leaving))
+	return problem.Join(all...)
 }

@@ -6,7 +6,6 @@
 package binding
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -106,7 +105,7 @@ func (w *Writer) Apply(ctx context.Context, want Wanted, mode Mode) Outcome {
 	live, err := w.observeLive(ctx, want, wanted)
 	switch {
 	case err != nil:
-		return Outcome{Bound: done.Bound, Err: cmp.Or(done.Err, err), Stale: done.Stale, Revoked: done.Revoked, Unknown: true}
+		return Outcome{Bound: done.Bound, Err: problem.Join(done.Err, err), Stale: done.Stale, Revoked: done.Revoked, Unknown: true}
 	case live == nil:
 		return done
 	}

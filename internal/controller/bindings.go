@@ -95,24 +95,24 @@ func revoking(l look.Look) bool {
 }
 
 func (b *bindings) outcome(l look.Look, done binding.Outcome, desired access.Result) bindingsOutcome {
-	err := done.Err
-	if l.Obstacle != nil && (err == nil || problem.As(err) != nil) {
-		// What is in the way of everything is what to tell of, unless taking away failed.
-		err = l.Obstacle
+	// What is in the way of everything is what to tell of, unless taking away failed.
+	told := problem.Join(l.Obstacle, done.Err)
+	rights, err := rightsLeft(l, done), told
+	if rights != nil {
+		err = problem.Join(told, rights)
 	}
-	rights := rightsLeft(l, done)
 	return bindingsOutcome{
 		publishFrom: b.lag.Until(l, rights == nil, l.Identity.Spec.Secret.HolderCanRead || done.Reader),
-		Bindings:    report.Bindings{Bound: done.Bound, OutOfTime: desired.OutOfTime, Problem: problem.Of(err), Rights: rights},
-		err:         err, stale: done.Stale && err == nil, next: desired.Next, rights: rights,
+		Bindings:    report.Bindings{Bound: done.Bound, OutOfTime: desired.OutOfTime, Problem: problem.Of(told), Rights: rights},
+		err:         err, stale: done.Stale && told == nil, next: desired.Next, rights: rights,
 	}
 }
 
 // rightsLeft returns what keeps a revocation from being complete, or nil.
 func rightsLeft(l look.Look, done binding.Outcome) *problem.Problem {
-	retry := time.Duration(0)
-	if done.Err == nil {
-		retry = time.Second // otherwise that says when to look again
+	retry := time.Second
+	if known := problem.As(done.Err); done.Err != nil && (known == nil || known.Retry > 0) {
+		retry = 0 // that says when to look again
 	}
 	revokes := l.Identity.Spec.RevokeIssuedBefore != nil && l.Identity.Spec.BindTo == v1alpha1.BindToCredential
 	switch {

@@ -57,7 +57,7 @@ func outcomeOf(done report.Credential, err, keepErr error, next time.Time) crede
 		err = nil
 	}
 	if keepErr != nil && !errors.Is(keepErr, problem.ErrStale) {
-		err, done.Quiet = keepErr, false
+		err, done.Quiet = problem.Join(keepErr, err), false
 	}
 	done.Problem = problem.Of(err)
 	return credentialOutcome{Credential: done, err: err, stale: stale, next: next}
@@ -72,7 +72,7 @@ func (c *credential) forget(name string) {
 // advance brings the credential one step further. Rights are what certificates still have that a revocation is meant for, or nil;
 // publishFrom is from when on the next one may be published.
 func (c *credential) advance(ctx context.Context, l look.Look, rights *problem.Problem, publishFrom time.Time) credentialOutcome {
-	if err := cmp.Or(l.Obstacle, l.PublishedErr, l.Target.Err); err != nil {
+	if err := problem.Join(l.Obstacle, l.PublishedErr, l.Target.Err); err != nil {
 		return c.standing(l, renewal.Plan{}, err)
 	}
 	c.noteIssuer(l)

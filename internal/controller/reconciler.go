@@ -162,7 +162,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, fmt.Errorf("read ClientIdentity %q: %w", request.Name, err)
 	}
 	now, status := r.clock.Now(), r.statuses.Known(identity)
-	if ending := access.End(identity, now); ending != nil {
+	dormancy := access.DormancyOf(&status, r.observed(now), r.dormantAfter, now)
+	if ending := access.End(identity, now); ending != nil && !ending.Unfounded(&status, dormancy) {
 		return r.withdraw(ctx, identity, status, *ending, now)
 	}
 	seen := r.observer.Observe(ctx, identity, status, now)
@@ -171,7 +172,6 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	bindings := r.bindings.apply(ctx, seen)
 	credential := r.credential.advance(ctx, seen, bindings.rights, bindings.publishFrom)
 	stale := bindings.stale || credential.stale
-	dormancy := access.DormancyOf(&status, r.observed(now), r.dormantAfter, now)
 	after := report.Compute(report.Input{
 		Identity: identity, Dormancy: dormancy, Before: status, Now: now, Stale: stale || statuses.Interrupted(ctx),
 		Bindings: bindings.Bindings, Credential: credential.Credential,

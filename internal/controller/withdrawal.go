@@ -4,7 +4,6 @@
 package controller
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -57,7 +56,7 @@ func (w *withdrawal) apply(
 			secretErr = err
 		}
 	}
-	err, stale := cmp.Or(bound.Err, secretErr), bound.Stale
+	err, stale := problem.Join(bound.Err, secretErr), bound.Stale
 	// Done is what is seen to be gone: the watch brings the next pass.
 	done := err == nil && !stale && bound.Gone
 	var residual *v1alpha1.ResidualAccess

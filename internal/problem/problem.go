@@ -86,3 +86,44 @@ func Of(err error) *Problem {
 
 // ErrStale says that a cache is behind what the API server has: another look follows soon.
 var ErrStale = errors.New("the cache is behind the API server")
+
+// staleRetry is when to look again where a cache was behind.
+const staleRetry = time.Second
+
+// Join returns one of several errors that stand in the way, the most telling first; nil where none does. An error that nothing
+// more is known of is told before problems: it is tried again, and they would hide it. Of several problems the first is told,
+// to be looked at again as soon as any of them asks for.
+func Join(errs ...error) error {
+	var first *Problem
+	var retry time.Duration
+	stale := false
+	sooner := func(after time.Duration) {
+		if after > 0 && (retry == 0 || after < retry) {
+			retry = after
+		}
+	}
+	for _, err := range errs {
+		switch known := As(err); {
+		case err == nil:
+		case errors.Is(err, ErrStale):
+			stale = true
+			sooner(staleRetry)
+		case known == nil:
+			return err
+		default:
+			if first == nil {
+				first = known
+			}
+			sooner(known.Retry)
+		}
+	}
+	switch {
+	case first != nil:
+		told := *first
+		told.Retry = retry
+		return &told
+	case stale:
+		return ErrStale
+	}
+	return nil
+}

@@ -67,3 +67,35 @@ func TestWhatToSayOfAnError(t *testing.T) {
 		})
 	}
 }
+
+func TestJoinTellsTheMostTellingAndLooksAgainAtTheSoonest(t *testing.T) {
+	unknown := errors.New("500")
+	later, sooner, watched := NewWaiting("Later", time.Hour, "later"), NewWaiting("Sooner", time.Minute, "sooner"), NewWaiting("Watched", 0, "watched")
+	for name, test := range map[string]struct {
+		given []error
+		want  error
+		retry time.Duration
+	}{
+		"nothing of nothing":                            {[]error{nil, nil}, nil, 0},
+		"an unknown error before what a watch ends":     {[]error{watched, unknown}, unknown, 0},
+		"the first problem, as soon as another one":     {[]error{watched, later, nil, sooner}, watched, time.Minute},
+		"one alone as it is":                            {[]error{later}, later, time.Hour},
+		"a problem before a cache that is behind, soon": {[]error{ErrStale, watched}, watched, time.Second},
+		"a cache that is behind, alone":                 {[]error{nil, ErrStale}, ErrStale, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := Join(test.given...)
+			if want := As(test.want); want != nil {
+				known := As(got)
+				if known == nil || known.Reason != want.Reason || known.Retry != test.retry {
+					t.Errorf("got %+v, want %s after %s", got, want.Reason, test.retry)
+				}
+			} else if !errors.Is(got, test.want) || (got == nil) != (test.want == nil) {
+				t.Errorf("got %v, want %v", got, test.want)
+			}
+		})
+	}
+	if later.Retry != time.Hour || watched.Retry != 0 {
+		t.Error("what was given is changed")
+	}
+}

@@ -194,7 +194,7 @@ func TestWhatNobodyUsesIsDormantAndReadyAllTheSame(t *testing.T) {
 		t.Errorf("used: dormant since %v", used.DormantSince)
 	}
 
-	for reason, kept := range map[string]bool{v1alpha1.ReasonDormant: true, v1alpha1.ReasonAccessEnded: true, v1alpha1.ReasonWithdrawnByState: false} {
+	for reason, kept := range map[string]bool{v1alpha1.ReasonDormant: true, v1alpha1.ReasonAccessEnded: false, v1alpha1.ReasonWithdrawnByState: false} {
 		gone := ComputeWithdrawn(Withdrawal{Identity: identity(), Before: status, Ending: access.Ending{Reason: reason}, CredentialGone: true, SecretGone: true, Done: true})
 		expectNoCondition(t, &gone, v1alpha1.ConditionDormant, v1alpha1.ConditionReady)
 		if (gone.DormantSince != nil) != kept {

@@ -57,7 +57,7 @@ func ComputeWithdrawn(in Withdrawal) v1alpha1.ClientIdentityStatus {
 		return status
 	}
 	status.ObservedGeneration = in.Identity.Generation
-	if in.Ending.Reason == v1alpha1.ReasonWithdrawnByState {
+	if reason := in.Ending.Reason; reason != v1alpha1.ReasonDormant && reason != v1alpha1.ReasonDeleting {
 		status.DormantSince = nil // a person has decided: making it active again is another decision
 	}
 	message := in.Ending.Message

@@ -4,7 +4,7 @@
 // Package usage keeps status.lastUsed: the API server posts its audit events here, and what they tell of the certificates of
 // identities comes into the status, with at most one write an hour for each identity.
 //
-// What an event tells, what becomes of a status, and when that is written is pure (event.go, use.go, record.go); handler.go
+// What an event tells, what becomes of a status, and when that is written is pure (event.go, use.go); handler.go
 // takes posts from the API server, table.go holds what is yet to be written, writer.go writes it, and server.go serves.
 package usage
 
