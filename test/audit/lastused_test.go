@@ -193,10 +193,12 @@ func post(certificate *tls.Certificate, body []byte) int {
 	if certificate != nil {
 		config.Certificates = []tls.Certificate{*certificate}
 	}
-	transport := &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}
+	// The body waits for the server's word: a refusal before it is read would break the connection under it.
+	transport := &http.Transport{TLSClientConfig: config, DisableKeepAlives: true, ExpectContinueTimeout: time.Minute}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+endpoint+usage.Path, bytes.NewReader(body))
 	Expect(err).NotTo(HaveOccurred())
 	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Expect", "100-continue")
 	response, err := transport.RoundTrip(request)
 	if err != nil {
 		return 0
