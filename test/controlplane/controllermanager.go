@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -56,7 +57,7 @@ func (cp *ControlPlane) newControllerManager(port int) (*controllerManager, erro
 		args:   cp.controllerManagerArgs(kubeconfig, port),
 		log:    log,
 		health: &http.Client{Transport: transport, Timeout: time.Second},
-		url:    "https://" + net.JoinHostPort(loopback, strconv.Itoa(port)) + "/healthz",
+		url:    "https://" + net.JoinHostPort(loopback, strconv.Itoa(port)) + "/healthz?verbose=true",
 	}, nil
 }
 
@@ -141,11 +142,16 @@ func (m *controllerManager) Stop() error {
 	return fmt.Errorf("process %d is still there after SIGKILL", m.cmd.Process.Pid)
 }
 
+// lastCheck is the check that is there once all controllers are started. Before that it ends where the API server goes away, and
+// nobody starts it again, as a kubelet would.
+const lastCheck = "certificatesigningrequest-signing-controller ok"
+
 func (m *controllerManager) healthy() bool {
 	response, err := m.health.Get(m.url)
 	if err != nil {
 		return false
 	}
-	_ = response.Body.Close()
-	return response.StatusCode == http.StatusOK
+	defer func() { _ = response.Body.Close() }()
+	checks, err := io.ReadAll(response.Body)
+	return err == nil && response.StatusCode == http.StatusOK && strings.Contains(string(checks), lastCheck)
 }
