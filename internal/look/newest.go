@@ -5,13 +5,12 @@ package look
 
 import (
 	"context"
-	"fmt"
 	"sync"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/consistent"
 	"github.com/clientidentity/operator/internal/problem"
 )
 
@@ -28,13 +27,9 @@ func Newest(live client.Reader, identity *v1alpha1.ClientIdentity) func(context.
 	var answer error
 	return func(ctx context.Context) error {
 		once.Do(func() {
-			found := &v1alpha1.ClientIdentity{}
-			err := live.Get(ctx, client.ObjectKeyFromObject(identity), found)
-			gone := apierrors.IsNotFound(err) || found.UID != identity.UID || (found.DeletionTimestamp != nil) != (identity.DeletionTimestamp != nil)
-			switch {
-			case client.IgnoreNotFound(err) != nil:
-				answer = fmt.Errorf("read ClientIdentity %q: %w", identity.Name, err)
-			case gone || found.Generation != identity.Generation:
+			var found *v1alpha1.ClientIdentity
+			found, answer = consistent.Live(ctx, live, identity)
+			if answer == nil && (found.Generation != identity.Generation || (found.DeletionTimestamp != nil) != (identity.DeletionTimestamp != nil)) {
 				answer = problem.ErrStale
 			}
 		})
@@ -44,13 +39,9 @@ func Newest(live client.Reader, identity *v1alpha1.ClientIdentity) func(context.
 
 // Unchanged fails with ErrStale where the API server has another version of an identity than the cache, or none.
 func Unchanged(ctx context.Context, live client.Reader, identity *v1alpha1.ClientIdentity) error {
-	found := &v1alpha1.ClientIdentity{}
-	err := live.Get(ctx, client.ObjectKeyFromObject(identity), found)
-	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("read ClientIdentity %q: %w", identity.Name, err)
-	}
-	if err != nil || found.ResourceVersion != identity.ResourceVersion {
+	found, err := consistent.Live(ctx, live, identity)
+	if err == nil && found.ResourceVersion != identity.ResourceVersion {
 		return problem.ErrStale
 	}
-	return nil
+	return err
 }

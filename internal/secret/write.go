@@ -151,13 +151,12 @@ func (s *Store) create(ctx context.Context, want *corev1.Secret, identity *v1alp
 // unlessPublished returns ErrStale where an identity's status speaks of a Secret by now: another operator has published there,
 // and this one stood still.
 func (s *Store) unlessPublished(ctx context.Context, identity *v1alpha1.ClientIdentity, existing *corev1.Secret) error {
-	live := &v1alpha1.ClientIdentity{}
-	err := s.Live.Get(ctx, client.ObjectKeyFromObject(identity), live)
-	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("read ClientIdentity %q: %w", identity.Name, err)
+	live, err := consistent.Live(ctx, s.Live, identity)
+	if err != nil {
+		return err
 	}
 	now, then := live.Status.SecretRef, identity.Status.SecretRef
-	if err != nil || (now != nil && now.UID == existing.UID && (then == nil || then.UID != now.UID)) {
+	if now != nil && now.UID == existing.UID && (then == nil || then.UID != now.UID) {
 		return problem.ErrStale
 	}
 	return nil

@@ -54,9 +54,7 @@ var _ = BeforeSuite(func() {
 	var err error
 	connection, err = operator.Connection(ctx, cp)
 	Expect(err).NotTo(HaveOccurred())
-	for _, name := range []string{"work"} {
-		Expect(admin.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})).To(Succeed())
-	}
+	Expect(admin.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "work"}})).To(Succeed())
 
 	By("taking an identity that no operator has looked at")
 	Expect(admin.Create(ctx, newIdentity("new"))).To(Succeed())
