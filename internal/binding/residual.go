@@ -21,7 +21,7 @@ const (
 	maxResidual = 20
 	// pageSize is how many objects are read at a time, by one at a time: each may have a megabyte and a half, whoever
 	// wrote it, and takes several times as much while it is decoded.
-	pageSize = 16
+	pageSize = 8
 )
 
 // ResidualAccess looks up what bindings of others still grant a holder something, live and page by page: watching all RBAC of a

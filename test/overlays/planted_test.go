@@ -13,20 +13,18 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/test/operator"
 )
 
-const (
-	// plantedSecrets, plantedRoles and plantedBindings are what the administrator of a namespace plants, each as large as it may be.
-	plantedSecrets, plantedRoles, plantedBindings = 300, 100, 100
-	// memoryLimit is the one of the Deployment, in MiB.
-	memoryLimit = 256
-)
+// plantedSecrets, plantedRoles and plantedBindings are what the administrator of a namespace plants, each as large as it may be.
+const plantedSecrets, plantedRoles, plantedBindings = 300, 100, 100
 
 var _ = Describe("The administrator of a namespace that Secrets may be published in", func() {
 	It("does not drive the operator past its memory limit, neither while it runs nor at its next start", func() {
@@ -38,6 +36,9 @@ var _ = Describe("The administrator of a namespace that Secrets may be published
 		output, err := build.CombinedOutput()
 		Expect(err).NotTo(HaveOccurred(), string(output))
 		Expect(operator.ApplyWithoutWebhook(ctx, cp, "config/overlays/secret-namespace")).To(Succeed())
+		container := shipped()
+		memoryLimit := container.Resources.Limits.Memory().Value() >> 20
+		Expect(memoryLimit).To(BeEquivalentTo(256), "MiB: what docs and sizing speak of")
 
 		run := func() *exec.Cmd {
 			kubeconfig := filepath.Join(GinkgoT().TempDir(), "operator.kubeconfig")
@@ -46,6 +47,10 @@ var _ = Describe("The administrator of a namespace that Secrets may be published
 			Expect(operator.WriteKubeconfig(kubeconfig, connection)).To(Succeed())
 			cmd := exec.Command(binary, "--kubeconfig", kubeconfig, "--health-probe-bind-address=0", "--leader-elect=false", "--enable-webhooks=false",
 				"--secret-namespaces=client-identities,team-a")
+			cmd.Env = os.Environ()
+			for _, variable := range container.Env {
+				cmd.Env = append(cmd.Env, variable.Name+"="+variable.Value)
+			}
 			Expect(cmd.Start()).To(Succeed())
 			DeferCleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 			return cmd
@@ -72,6 +77,14 @@ var _ = Describe("The administrator of a namespace that Secrets may be published
 		Expect(after).To(BeNumerically("<", memoryLimit))
 	})
 })
+
+// shipped returns the operator's container as its Deployment has it.
+func shipped() corev1.Container {
+	GinkgoHelper()
+	deployment := &appsv1.Deployment{}
+	Expect(admin.Get(ctx, client.ObjectKey{Namespace: operator.Namespace, Name: "client-identity-operator"}, deployment)).To(Succeed())
+	return deployment.Spec.Template.Spec.Containers[0]
+}
 
 // plant makes Secrets, Roles and RoleBindings in the guise of the operator's.
 func plant() {
@@ -114,7 +127,7 @@ func plant() {
 }
 
 // peak returns the most memory that a process ever had, in MiB.
-func peak(cmd *exec.Cmd) int {
+func peak(cmd *exec.Cmd) int64 {
 	GinkgoHelper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))
 	if err != nil {
@@ -122,7 +135,7 @@ func peak(cmd *exec.Cmd) int {
 	}
 	for line := range strings.Lines(string(status)) {
 		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == "VmHWM:" {
-			kibibytes, err := strconv.Atoi(fields[1])
+			kibibytes, err := strconv.ParseInt(fields[1], 10, 64)
 			Expect(err).NotTo(HaveOccurred())
 			return kibibytes / 1024
 		}
