@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -32,7 +33,20 @@ type bindings struct {
 	lag *lag.Lag
 	// seen are the UIDs of the identities whose bindings were seen in order by this process, by name.
 	seen sync.Map
+	// looks are the last looks past the caches that found a revocation complete, by name.
+	looks sync.Map
 }
+
+// thoroughLook is a look past the caches that found a revocation complete.
+type thoroughLook struct {
+	uid types.UID
+	of  int64
+	at  time.Time
+}
+
+// lookCounts is how long such a look counts, where the status does not tell of it yet: a pass that has just asked for a
+// certificate writes none, and the next one has the new kubeconfig to publish.
+const lookCounts = 5 * time.Second
 
 // bindingsOutcome is what was done about the bindings.
 type bindingsOutcome struct {
@@ -62,8 +76,9 @@ func (b *bindings) apply(ctx context.Context, l look.Look) bindingsOutcome {
 	first := b.first(l.Identity)
 	group := access.BoundGroup(l.Identity, l.PublishedGroups())
 	desired := access.Desired(l.Identity, l.Namespaces, b.protected, group, l.Now)
+	thorough := revoking(l) && !b.looked(l)
 	want := binding.Wanted{
-		Identity: l.Identity, Bindings: desired.Bindings, Missing: desired.Missing, Thorough: revoking(l), First: first,
+		Identity: l.Identity, Bindings: desired.Bindings, Missing: desired.Missing, Thorough: thorough, First: first,
 		Current: look.Newest(b.live, l.Identity), Doubtful: look.Doubtful(l.Identity, &l.Status, first),
 	}
 	if l.Readable {
@@ -73,12 +88,25 @@ func (b *bindings) apply(ctx context.Context, l look.Look) bindingsOutcome {
 	if done.Err == nil && !done.Stale && done.Gone {
 		b.seen.Store(l.Identity.Name, l.Identity.UID)
 	}
-	return b.outcome(l, done, desired)
+	outcome := b.outcome(l, done, desired)
+	if thorough && outcome.rights == nil {
+		b.looks.Store(l.Identity.Name, thoroughLook{uid: l.Identity.UID, of: l.Identity.Spec.RevokeIssuedBefore.Unix(), at: l.Now})
+	}
+	return outcome
+}
+
+// looked says whether a look that still counts found the revocation complete.
+func (b *bindings) looked(l look.Look) bool {
+	last, _ := b.looks.Load(l.Identity.Name)
+	found, ok := last.(thoroughLook)
+	age := l.Now.Sub(found.at)
+	return ok && found.uid == l.Identity.UID && found.of == l.Identity.Spec.RevokeIssuedBefore.Unix() && age >= 0 && age < lookCounts
 }
 
 // forget drops what is remembered of the identity of that name.
 func (b *bindings) forget(name string) {
 	b.seen.Delete(name)
+	b.looks.Delete(name)
 	b.lag.Forget(name)
 }
 
@@ -100,6 +128,9 @@ func (b *bindings) outcome(l look.Look, done binding.Outcome, desired access.Res
 	rights, err := rightsLeft(l, done), told
 	if rights != nil {
 		err = problem.Join(told, rights)
+	}
+	if rights != nil || !revoking(l) {
+		b.looks.Delete(l.Identity.Name)
 	}
 	return bindingsOutcome{
 		publishFrom: b.lag.Until(l, rights == nil, l.Identity.Spec.Secret.HolderCanRead || done.Reader),

@@ -4,6 +4,7 @@
 package controller
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -80,3 +81,71 @@ func TestABindingOfNobodyThatNamesTheOldCredentialIsToldAndNotTouched(t *testing
 		t.Errorf("revision %d, want 2", alice.Status.Certificate.Revision)
 	}
 }
+
+func TestARevocationIsLookedIntoOnce(t *testing.T) {
+	for name, tt := range map[string]struct {
+		meanwhile func(*world)
+		want      int
+	}{
+		"where its certificate is signed at once":  {meanwhile: func(*world) {}, want: 1},
+		"and again where the signer takes a while": {meanwhile: func(w *world) { w.step(lookCounts) }, want: 2},
+		"and again by an operator that has just begun": {
+			// It has no key any more, and asks for another certificate.
+			meanwhile: func(w *world) { w.restart(); _, _ = w.pass("alice") }, want: 2,
+		},
+		"and again where another one follows": {
+			meanwhile: func(w *world) {
+				w.change("alice", func(id *v1alpha1.ClientIdentity) { id.Spec.RevokeIssuedBefore = at(2 * time.Minute) })
+				_, _ = w.pass("alice")
+			},
+			want: 2,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, identity("alice", reads, boundToCredential))
+			w.ready("alice")
+			before := w.calls[liveList]
+			w.change("alice", revokes)
+			w.step(2 * time.Minute)
+			if _, err := w.pass("alice"); err != nil {
+				t.Fatal(err)
+			}
+			tt.meanwhile(w)
+			alice := w.ready("alice")
+			expectCondition(t, &alice.Status, v1alpha1.ConditionRevocationComplete, metav1.ConditionTrue, v1alpha1.ReasonRevoked)
+			if got := w.calls[liveList] - before; got != tt.want {
+				t.Errorf("looked %d times, want %d", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestARevocationThatIsUndoneMeanwhileIsLookedIntoAgain(t *testing.T) {
+	w := newWorld(t, identity("alice", reads, boundToCredential))
+	before := w.ready("alice")
+	old := onlyBinding(w)
+	w.change("alice", revokes)
+	w.step(2 * time.Minute)
+	if _, err := w.pass("alice"); err != nil {
+		t.Fatal(err)
+	}
+	looked := w.calls[liveList]
+	undone := onlyBinding(w)
+	undone.Subjects = old.Subjects
+	if err := w.api.Update(t.Context(), undone); err != nil {
+		t.Fatal(err)
+	}
+	w.before = failing("patch ClusterRoleBinding", 1, errors.New("away"))
+	alice := w.passes("alice", 1)
+	if alice.Status.Certificate.Fingerprint != before.Status.Certificate.Fingerprint {
+		t.Error("something was published meanwhile")
+	}
+	alice = w.ready("alice")
+	expectCondition(t, &alice.Status, v1alpha1.ConditionRevocationComplete, metav1.ConditionTrue, v1alpha1.ReasonRevoked)
+	if w.calls[liveList] == looked {
+		t.Error("nobody looked again")
+	}
+}
+
+// liveList is a look at the bindings past the cache.
+const liveList = "live list *v1.ClusterRoleBindingList"

@@ -196,6 +196,12 @@ func (w *world) intercept(prefix string) interceptor.Funcs {
 		funcs.Get = func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, opts ...client.GetOption) error {
 			return call(prefix+"get", object, func() error { return c.Get(ctx, key, object, opts...) })
 		}
+		funcs.List = func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+			w.mu.Lock()
+			w.calls[fmt.Sprintf("%slist %T", prefix, list)]++
+			w.mu.Unlock()
+			return c.List(ctx, list, opts...)
+		}
 	}
 	return funcs
 }
