@@ -15,6 +15,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -24,14 +25,14 @@ import (
 )
 
 // latencies measures, one identity at a time, how long a fresh one takes, and how long after a revocation the old kubeconfig
-// still works, each beside a bare client that does the same; and prints the medians.
+// still works, each beside a bare client that does the same, and when the next one is there; and prints the medians.
 func (b *bench) latencies(ctx context.Context, count int) error {
 	if count == 0 {
 		return nil
 	}
 	one := *b
 	one.workers = 1
-	var bare, fresh, patched, revoked []time.Duration
+	var bare, fresh, patched, revoked, reissued []time.Duration
 	for i := range count {
 		took, err := one.bare(ctx, fmt.Sprintf("bare-alone-%d", i), 1)
 		if err != nil {
@@ -52,60 +53,90 @@ func (b *bench) latencies(ctx context.Context, count int) error {
 			return err
 		}
 		fresh = append(fresh, took)
-		if took, err = b.untilRevoked(ctx, id); err != nil {
+		took, next, err := b.untilRevoked(ctx, id)
+		if err != nil {
 			return err
 		}
-		revoked = append(revoked, took)
+		revoked, reissued = append(revoked, took), append(reissued, next)
 		if took, err = b.untilPatched(ctx, id); err != nil {
 			return err
 		}
 		patched = append(patched, took)
 	}
-	told := func(what string, bare, ours []time.Duration) {
-		slices.Sort(bare)
-		slices.Sort(ours)
-		fmt.Printf("%s, of %d, one at a time: bare client %.0f ms, operator %.0f ms (median; at most %.0f ms), ratio %.2f\n", what, count,
-			milliseconds(bare[count/2]), milliseconds(ours[count/2]), milliseconds(ours[count-1]), ours[count/2].Seconds()/bare[count/2].Seconds())
-	}
-	told("time until a fresh identity is ready", bare, fresh)
-	told("time until a revoked kubeconfig is refused", patched, revoked)
+	tell("time until a fresh identity is ready", fresh, bare)
+	tell("time until a revoked kubeconfig is refused", revoked, patched)
+	tell("time until the next kubeconfig is published", reissued, nil)
 	return b.deleteAll(ctx)
+}
+
+// tell prints the median of what was measured, beside that of a bare client where there is one.
+func tell(what string, ours, bare []time.Duration) {
+	slices.Sort(ours)
+	slices.Sort(bare)
+	middle, last := ours[len(ours)/2], ours[len(ours)-1]
+	fmt.Printf("%s, of %d, one at a time: operator %.0f ms (median; at most %.0f ms)", what, len(ours), milliseconds(middle), milliseconds(last))
+	if len(bare) > 0 {
+		other := bare[len(bare)/2]
+		fmt.Printf(", bare client %.0f ms, ratio %.2f", milliseconds(other), middle.Seconds()/other.Seconds())
+	}
+	fmt.Println()
 }
 
 func milliseconds(d time.Duration) float64 { return d.Seconds() * 1000 }
 
+// watch watches one identity, and no other: what there is of those would arrive while something is measured.
+func (b *bench) watch(ctx context.Context, id *v1alpha1.ClientIdentity) (watch.Interface, error) {
+	return b.admin.Watch(ctx, &v1alpha1.ClientIdentityList{}, client.MatchingFields{"metadata.name": id.Name})
+}
+
+// untilIssued waits until an identity is ready with that revision of its certificate.
+func untilIssued(events watch.Interface, revision int64) error {
+	for event := range events.ResultChan() {
+		if seen, ok := event.Object.(*v1alpha1.ClientIdentity); ok && isReady(seen) && seen.Status.Certificate.Revision == revision {
+			return nil
+		}
+	}
+	return errors.New("the watch ended")
+}
+
 // untilReady measures the time from an identity's creation until it is ready.
 func (b *bench) untilReady(ctx context.Context, id *v1alpha1.ClientIdentity) (time.Duration, error) {
-	watch, err := b.admin.Watch(ctx, &v1alpha1.ClientIdentityList{})
+	events, err := b.watch(ctx, id)
 	if err != nil {
 		return 0, err
 	}
-	defer watch.Stop()
+	defer events.Stop()
 	start := time.Now()
 	if err := b.admin.Create(ctx, id); err != nil {
 		return 0, err
 	}
-	for event := range watch.ResultChan() {
-		if seen, ok := event.Object.(*v1alpha1.ClientIdentity); ok && seen.Name == id.Name && isReady(seen) {
-			return time.Since(start), nil
-		}
-	}
-	return 0, errors.New("the watch ended")
+	err = untilIssued(events, 1)
+	return time.Since(start), err
 }
 
-// untilRevoked measures the time from a revocation until the kubeconfig from before is refused what was bound to it.
-func (b *bench) untilRevoked(ctx context.Context, id *v1alpha1.ClientIdentity) (time.Duration, error) {
+// untilRevoked measures the time from a revocation until the kubeconfig from before is refused what was bound to it, and until
+// the next one is published: what is measured after that is not burdened by it.
+func (b *bench) untilRevoked(ctx context.Context, id *v1alpha1.ClientIdentity) (refused, reissued time.Duration, err error) {
 	holder, err := b.holder(ctx, id)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
+	events, err := b.watch(ctx, id)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer events.Stop()
 	// Whole seconds: the certificate was asked for in this one, or before.
 	patch := fmt.Sprintf(`{"spec":{"revokeIssuedBefore":%q}}`, time.Now().UTC().Format(time.RFC3339))
 	start := time.Now()
 	if err := b.admin.Patch(ctx, id.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(patch))); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	return untilRefused(ctx, holder, "default", start)
+	if refused, err = untilRefused(ctx, holder, "default", start); err != nil {
+		return 0, 0, err
+	}
+	err = untilIssued(events, 2)
+	return refused, time.Since(start), err
 }
 
 // bareNamespace is where a bare client binds, and the operator does not.
