@@ -22,6 +22,8 @@ const (
 	// pageSize is how many objects are read at a time, by one at a time: each may have a megabyte and a half, whoever
 	// wrote it, and takes several times as much while it is decoded.
 	pageSize = 8
+	// largePage is how many are read at a time where all of them are as small as bindings mostly are.
+	largePage = 64
 )
 
 // ResidualAccess looks up what bindings of others still grant a holder something, live and page by page: watching all RBAC of a
@@ -66,11 +68,16 @@ func (w *Writer) eachBinding(ctx context.Context, visit func(client.Object)) err
 	})
 }
 
-// eachPage lists live and calls visit for each page in list.
+// eachPage lists live and calls visit for each page in list: for large pages first and, from the first one on that is not small,
+// for others.
 func (w *Writer) eachPage(ctx context.Context, list client.ObjectList, visit func()) error {
-	for token := ""; ; {
-		if err := w.Live.List(ctx, list, client.Limit(pageSize), client.Continue(token)); err != nil {
-			return fmt.Errorf("look for role bindings (%T): %w", list, err)
+	for token, small := "", w.Small != nil; ; {
+		// Whatever kept a large page from being read is told by the one that is read instead.
+		small = small && w.Small.List(ctx, list, client.Limit(largePage), client.Continue(token)) == nil
+		if !small {
+			if err := w.Live.List(ctx, list, client.Limit(pageSize), client.Continue(token)); err != nil {
+				return fmt.Errorf("look for role bindings (%T): %w", list, err)
+			}
 		}
 		visit()
 		if token = list.GetContinue(); token == "" {

@@ -29,6 +29,8 @@ type Writer struct {
 	Client client.Client
 	// Live reads past the caches.
 	Live client.Reader
+	// Small reads as Live does, and fails where an answer is large, whoever made it so; nil where every look is made in small pages.
+	Small client.Reader
 	// SlowLook is how often to look whether something is gone that no watch of ours tells of.
 	SlowLook time.Duration
 

@@ -71,6 +71,8 @@ type Dependencies struct {
 	// Live reads and writes past the caches. Secrets are read and written by it alone, so that no cache
 	// ever holds a key.
 	Live client.Client
+	// Small reads as Live does, and fails where an answer is large; nil where large pages of a list are never asked for.
+	Small client.Reader
 	// Prover proves credentials before they are published.
 	Prover proof.Prover
 	// Cluster says what kubeconfigs point at.
@@ -126,7 +128,7 @@ func New(d Dependencies, options Options) *Reconciler {
 	})
 	known := consistent.New(d.Cached, d.Clock, d.Slim)
 	secrets := &secret.Store{Cached: known, Live: d.Live, Places: options.Places, SlowLook: options.SlowLook}
-	writer := &binding.Writer{Client: known, Live: d.Live, SlowLook: options.SlowLook}
+	writer := &binding.Writer{Client: known, Live: d.Live, Small: d.Small, SlowLook: options.SlowLook}
 	requests := issuance.NewRequests(known, d.Live, d.Prover, d.Clock)
 	return &Reconciler{
 		observer: look.Observer{Reader: known, Secrets: secrets, Requests: requests, Cluster: d.Cluster, ClusterName: options.ClusterName},

@@ -88,9 +88,9 @@ func New(ctx context.Context, connection *rest.Config, options Options) (ctrl.Ma
 }
 
 func addController(ctx context.Context, mgr ctrl.Manager, connection *rest.Config, options Options) error {
-	live, err := client.New(connection, client.Options{Scheme: mgr.GetScheme(), HTTPClient: mgr.GetHTTPClient(), Mapper: mgr.GetRESTMapper()})
+	live, small, err := liveClients(mgr, connection)
 	if err != nil {
-		return fmt.Errorf("set up the uncached client: %w", err)
+		return fmt.Errorf("set up the uncached clients: %w", err)
 	}
 	facts, err := clusterFacts(mgr, connection, options)
 	if err != nil {
@@ -114,6 +114,7 @@ func addController(ctx context.Context, mgr ctrl.Manager, connection *rest.Confi
 	reconciler := controller.New(controller.Dependencies{
 		Cached:  mgr.GetClient(),
 		Live:    live,
+		Small:   small,
 		Prover:  proof.New(connection),
 		Cluster: facts,
 		Events:  mgr.GetEventRecorder(name),
@@ -144,6 +145,17 @@ func addController(ctx context.Context, mgr ctrl.Manager, connection *rest.Confi
 		return fmt.Errorf("add the watch on issuers: %w", err)
 	}
 	return nil
+}
+
+// liveClients return a client that knows no caches, and one that fails, besides, where an answer is not small.
+func liveClients(mgr ctrl.Manager, connection *rest.Config) (live, small client.Client, err error) {
+	options := client.Options{Scheme: mgr.GetScheme(), HTTPClient: mgr.GetHTTPClient(), Mapper: mgr.GetRESTMapper()}
+	if live, err = client.New(connection, options); err != nil {
+		return nil, nil, err
+	}
+	options.HTTPClient = smallAnswersOnly(options.HTTPClient)
+	small, err = client.New(connection, options)
+	return live, small, err
 }
 
 // addClientCAs adds what tells that the published list of client CAs has changed.
