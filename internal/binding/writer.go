@@ -9,7 +9,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -34,9 +33,8 @@ type Writer struct {
 	// SlowLook is how often to look whether something is gone that no watch of ours tells of.
 	SlowLook time.Duration
 
-	start sweep
-	// reading is held while all bindings of the cluster are read: pages may be large.
-	reading sync.Mutex
+	start   sweep
+	reading reading
 }
 
 // Mode says how far a Writer may go.
