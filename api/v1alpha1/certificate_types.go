@@ -131,6 +131,23 @@ type IssuedCertificate struct {
 	RevokeIssuedBefore *metav1.Time `json:"revokeIssuedBefore,omitempty"`
 }
 
+// RevokedCertificate is a certificate that is revoked on its own.
+type RevokedCertificate struct {
+	// fingerprint is the SHA-256 of the certificate's DER in hexadecimal, lower case, as in status.certificates and in audit
+	// events after X509SHA256=.
+	// +required
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9a-f]{64}$')",message="must be the SHA-256 of the certificate in 64 digits of lower-case hexadecimal without colons, as in status.certificates"
+	Fingerprint string `json:"fingerprint"`
+
+	// reason is told to whoever uses the certificate: 1 to 256 printable characters, such as "laptop stolen".
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\p{C}\\\\p{Zl}\\\\p{Zp}]')",message="must not contain control or invisible formatting characters"
+	Reason string `json:"reason,omitempty"`
+}
+
 // OtherCertificates sums up valid certificates that are not listed one by one.
 type OtherCertificates struct {
 	// notAfter is when the last of them ends.

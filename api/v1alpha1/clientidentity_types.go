@@ -199,6 +199,15 @@ type ClientIdentitySpec struct {
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$`
 	// +kubebuilder:validation:XValidation:rule="self >= timestamp('1970-01-01T00:00:00Z') && self <= timestamp('9999-12-31T23:59:59.999999999Z')",message="must be a time such as 2027-01-01T00:00:00Z, with capital T and Z, in the years 1970 to 9999"
 	RevokeIssuedBefore *metav1.Time `json:"revokeIssuedBefore,omitempty"`
+
+	// revokedCertificates are single certificates of this user that are revoked: at most 64, each by its fingerprint. Where
+	// the API server asks the operator (docs/guides/deny.md) it denies every request with them; elsewhere this ends nothing,
+	// and the condition RevocationComplete says so. Where one is published, a new one with a new key replaces it.
+	// +optional
+	// +listType=map
+	// +listMapKey=fingerprint
+	// +kubebuilder:validation:MaxItems=64
+	RevokedCertificates []RevokedCertificate `json:"revokedCertificates,omitempty"`
 }
 
 // PrivateKey is the kind of key that a certificate is issued for.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 
@@ -54,7 +55,23 @@ func Revoked(id *v1alpha1.ClientIdentity, current *v1alpha1.CertificateStatus, p
 	if group := WantedGroup(id); group != "" {
 		return !slices.Contains(published, group)
 	}
-	return current == nil || current.RevokeIssuedBefore == nil || current.RevokeIssuedBefore.Unix() != revoke.Unix()
+	return current == nil || RevokedSince(&id.Spec, timing.Of(current.RevokeIssuedBefore))
+}
+
+// RevokedSince says whether a certificate was asked for with another revokeIssuedBefore than the spec has.
+func RevokedSince(spec *v1alpha1.ClientIdentitySpec, askedWith *time.Time) bool {
+	revoke := spec.RevokeIssuedBefore
+	return revoke != nil && (askedWith == nil || askedWith.Unix() != revoke.Unix())
+}
+
+// RevokedAlone returns the entry of spec.revokedCertificates that revokes one of the fingerprints, or nil.
+func RevokedAlone(spec *v1alpha1.ClientIdentitySpec, fingerprints ...string) *v1alpha1.RevokedCertificate {
+	for i := range spec.RevokedCertificates {
+		if slices.Contains(fingerprints, spec.RevokedCertificates[i].Fingerprint) {
+			return &spec.RevokedCertificates[i]
+		}
+	}
+	return nil
 }
 
 // GrantsOlderCredential says whether subjects of a binding that is not (any more) an identity's own name an earlier credential of

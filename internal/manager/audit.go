@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clientidentity/operator/internal/access"
+	"github.com/clientidentity/operator/internal/endpoint"
 	"github.com/clientidentity/operator/internal/usage"
 )
 
@@ -52,7 +53,9 @@ func (o *AuditOptions) bindFlags(flags *flag.FlagSet) {
 
 func (o *Options) auditOptions() usage.Options {
 	return usage.Options{
-		Address: o.Audit.BindAddress, CertDir: o.Webhook.CertDir, ClientCAFile: o.Audit.ClientCAFile, ClientName: o.Audit.ClientName,
+		Endpoint: endpoint.Options{
+			Flags: "--audit-webhook", Address: o.Audit.BindAddress, CertDir: o.Webhook.CertDir, ClientCAFile: o.Audit.ClientCAFile, ClientName: o.Audit.ClientName,
+		},
 		Interval: o.Audit.Interval, Silence: o.Audit.Silence, Namespace: cmp.Or(o.LeaderElectionNamespace, ownNamespace(o.InCluster)),
 	}
 }
@@ -65,7 +68,7 @@ func (o *Options) validateAudit() error {
 		return nil
 	}
 	options := o.auditOptions()
-	err := options.Validate()
+	err := options.Endpoint.Validate()
 	// The status is behind by one interval and some more.
 	if least := 3 * o.Audit.Interval; o.Audit.DormantAfter != 0 && o.Audit.DormantAfter < least {
 		err = errors.Join(err, fmt.Errorf("--dormant-after %s must be at least %s, since the last use is known to the hour, or 0 for never", o.Audit.DormantAfter, least))

@@ -111,6 +111,9 @@ func addController(ctx context.Context, mgr ctrl.Manager, connection *rest.Confi
 	if err != nil {
 		return err
 	}
+	if err := addAuthorizer(ctx, mgr, past, options); err != nil {
+		return err
+	}
 	reconciler := controller.New(controller.Dependencies{
 		Cached:  mgr.GetClient(),
 		Live:    live,

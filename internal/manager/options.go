@@ -55,6 +55,8 @@ type Options struct {
 	Webhook WebhookOptions
 	// Audit says whether the API server tells of the use of certificates.
 	Audit AuditOptions
+	// Authorization says whether the API server asks which certificates to deny.
+	Authorization AuthorizationOptions
 
 	// Version is the version of the operator, for the metrics.
 	Version string
@@ -92,6 +94,7 @@ func DefaultOptions() Options {
 			CertRotation: true,
 		},
 		Audit:          AuditOptions{BindAddress: off, Interval: time.Hour, Silence: time.Hour},
+		Authorization:  AuthorizationOptions{BindAddress: off},
 		IssuerInterval: 10 * time.Minute,
 		APIServerLag:   5 * time.Second,
 		Spread:         10 * time.Minute,
@@ -135,6 +138,7 @@ func (o *Options) BindFlags(flags *flag.FlagSet) {
 		"How many identities are reconciled at a time.")
 	o.Webhook.bindFlags(flags)
 	o.Audit.bindFlags(flags)
+	o.Authorization.bindFlags(flags)
 }
 
 // Validate returns what is wrong with the options, all of it, in terms of the flags.
@@ -155,7 +159,7 @@ func (o *Options) Validate() error {
 	if o.ConcurrentReconciles < 1 {
 		errs = append(errs, fmt.Errorf("--concurrent-reconciles %d must be at least 1", o.ConcurrentReconciles))
 	}
-	errs = append(errs, o.Webhook.validate(), o.validateAudit())
+	errs = append(errs, o.Webhook.validate(), o.validateAudit(), o.validateAuthorization())
 	return errors.Join(errs...)
 }
 

@@ -14,14 +14,15 @@ import (
 
 // Past counts what happened.
 type Past struct {
-	signers            Signers
-	issuances          *prometheus.CounterVec
-	issuanceDuration   *prometheus.HistogramVec
-	renewalDelay       *prometheus.HistogramVec
-	revocations        *prometheus.CounterVec
-	events             *prometheus.CounterVec
-	admissionDecisions *prometheus.CounterVec
-	buildInfo          prometheus.Gauge
+	signers              Signers
+	issuances            *prometheus.CounterVec
+	issuanceDuration     *prometheus.HistogramVec
+	renewalDelay         *prometheus.HistogramVec
+	revocations          *prometheus.CounterVec
+	events               *prometheus.CounterVec
+	admissionDecisions   *prometheus.CounterVec
+	authorizationReviews *prometheus.CounterVec
+	buildInfo            prometheus.Gauge
 }
 
 // failures are the reasons that an attempt fails for.
@@ -39,10 +40,11 @@ func NewPast(signers Signers, version string) *Past {
 		// Kubernetes' signer takes milliseconds; after ten minutes a signer counts as not serving.
 		issuanceDuration: issuanceDuration.histogram(2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 21600, 86400),
 		// A certificate of ten minutes is renewed about three minutes before its end, one of 90 days a month.
-		renewalDelay:       renewalDelay.histogram(2, 5, 10, 30, 60, 120, 300, 900, 3600, 21600, 86400, 604800),
-		revocations:        revocations.counter(),
-		events:             events.counter(),
-		admissionDecisions: admissionDecisions.counter(),
+		renewalDelay:         renewalDelay.histogram(2, 5, 10, 30, 60, 120, 300, 900, 3600, 21600, 86400, 604800),
+		revocations:          revocations.counter(),
+		events:               events.counter(),
+		admissionDecisions:   admissionDecisions.counter(),
+		authorizationReviews: authorizationReviews.counter(),
 		buildInfo: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: buildInfo.Name, Help: buildInfo.Help, ConstLabels: prometheus.Labels{labelVersion: version},
 		}),
@@ -64,12 +66,13 @@ func NewPast(signers Signers, version string) *Past {
 	for _, decision := range decisions {
 		p.admissionDecisions.WithLabelValues(decision)
 	}
+	p.prepareReviews()
 	return p
 }
 
 func (p *Past) collectors() []prometheus.Collector {
 	return []prometheus.Collector{
-		p.issuances, p.issuanceDuration, p.renewalDelay, p.revocations, p.events, p.admissionDecisions, p.buildInfo,
+		p.issuances, p.issuanceDuration, p.renewalDelay, p.revocations, p.events, p.admissionDecisions, p.authorizationReviews, p.buildInfo,
 	}
 }
 

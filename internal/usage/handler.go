@@ -24,8 +24,8 @@ const (
 	maxPosts = 4
 	// readTimeout is how long a post may take to arrive.
 	readTimeout = 30 * time.Second
-	// maxClientName bounds the name of a client that was refused, in the log.
-	maxClientName = 128
+	// maxProblem bounds what is logged of a post that was refused.
+	maxProblem = 128
 )
 
 // handler takes lists of audit events from the API server.
@@ -33,14 +33,12 @@ type handler struct {
 	table *table
 	// heartbeat is told when a proof of the operator comes back.
 	heartbeat func(at time.Time)
-	// clientName is the common name in the certificate of the only client that may post.
-	clientName string
-	clock      clock.PassiveClock
-	slots      chan struct{}
+	clock     clock.PassiveClock
+	slots     chan struct{}
 }
 
-func newHandler(table *table, heartbeat func(at time.Time), clientName string, now clock.PassiveClock) *handler {
-	return &handler{table: table, heartbeat: heartbeat, clientName: clientName, clock: now, slots: make(chan struct{}, maxPosts)}
+func newHandler(table *table, heartbeat func(at time.Time), now clock.PassiveClock) *handler {
+	return &handler{table: table, heartbeat: heartbeat, clock: now, slots: make(chan struct{}, maxPosts)}
 }
 
 // ServeHTTP takes one post. Nothing of it counts unless it is complete and well-formed.
@@ -64,20 +62,13 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 			status = http.StatusRequestEntityTooLarge
 		}
-		log.FromContext(r.Context()).Info("audit events were refused", "status", status, "why", text.Shorten(text.Printable(err.Error()), maxClientName))
+		log.FromContext(r.Context()).Info("audit events were refused", "status", status, "why", text.Shorten(text.Printable(err.Error()), maxProblem))
 		http.Error(w, "the audit events were refused: they are too long, or no list of audit events", status)
 	}
 }
 
 // refuse says what a post is refused for before its body is read; 0 where it is not.
 func (h *handler) refuse(r *http.Request) (status int, why string) {
-	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
-		return http.StatusUnauthorized, "a client certificate is required"
-	}
-	if name := r.TLS.VerifiedChains[0][0].Subject.CommonName; name != h.clientName {
-		log.FromContext(r.Context()).Info("refused a client that is not --audit-webhook-client-name", "name", text.Shorten(text.Printable(name), maxClientName))
-		return http.StatusForbidden, "this client may not post audit events: see --audit-webhook-client-name"
-	}
 	if r.Method != http.MethodPost {
 		return http.StatusMethodNotAllowed, "audit events are posted"
 	}

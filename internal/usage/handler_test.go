@@ -19,6 +19,7 @@ import (
 	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
 	clocktesting "k8s.io/utils/clock/testing"
 
+	"github.com/clientidentity/operator/internal/endpoint"
 	"github.com/clientidentity/operator/internal/proof"
 )
 
@@ -31,7 +32,7 @@ func world(t testing.TB) (*handler, *asked) {
 	table := newTable(time.Hour, writes.due)
 	table.know(identity("alice", 2, 1), start)
 	table.know(identity("bob", 3), start)
-	return newHandler(table, func(time.Time) {}, apiServer, clocktesting.NewFakePassiveClock(start.Add(time.Minute))), writes
+	return newHandler(table, func(time.Time) {}, clocktesting.NewFakePassiveClock(start.Add(time.Minute))), writes
 }
 
 // by makes a request one of a client whose certificate has been verified.
@@ -47,7 +48,8 @@ func request(body string) *http.Request {
 
 func serve(h http.Handler, r *http.Request) int {
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, r)
+	only := endpoint.Options{ClientName: apiServer}
+	only.Guard(h).ServeHTTP(w, r)
 	return w.Code
 }
 

@@ -65,7 +65,7 @@ func newCluster(t *testing.T, identities ...*v1alpha1.ClientIdentity) *cluster {
 		},
 	}).Build()
 	c.writer = newWriter(c.Client, time.Hour, c.clock)
-	c.handler = newHandler(c.table, func(time.Time) {}, apiServer, c.clock)
+	c.handler = newHandler(c.table, func(time.Time) {}, c.clock)
 	for _, id := range identities {
 		c.table.know(id, c.clock.Now())
 	}
