@@ -40,6 +40,7 @@ func (c *credential) input(l look.Look, rights *problem.Problem, publishFrom tim
 		in.Published = &renewal.Published{
 			Validity: renewal.ValidityOf(l.Status.Certificate), SerialNumber: l.Status.Certificate.SerialNumber, ContentProblem: l.Published.Problem,
 			RequestChanged: !certificate.SameRequest(l.Published.RequestHash(), l.RequestHash),
+			Revoked:        access.RevokedAlone(spec, l.Status.Certificate.Fingerprint) != nil,
 		}
 		in.Previous = renewal.EarlierValidity(l.Status.Certificates, 1)
 		in.Issuer = c.judge(l)
@@ -109,7 +110,7 @@ func (c *credential) keyFor(ctx context.Context, l look.Look, reason renewal.Rea
 	}
 	policy := l.Identity.Spec.PrivateKey
 	if policy.RotationPolicy == v1alpha1.RotationNever && published.Usable() && published.Credential != nil &&
-		!access.Revoked(l.Identity, l.Status.Certificate, l.PublishedGroups()) && certificate.KeyMatches(policy, published.Credential.Key) {
+		!access.Revoked(l.Identity, l.Status.Certificate, l.PublishedGroups()) && reason != renewal.Revoked && certificate.KeyMatches(policy, published.Credential.Key) {
 		return published.Credential.Key, nil
 	}
 	key, err := certificate.GenerateKey(policy)

@@ -97,6 +97,8 @@ type Published struct {
 	ContentProblem string
 	// RequestChanged says that the spec asks for another certificate.
 	RequestChanged bool
+	// Revoked says that the spec revokes it by its fingerprint.
+	Revoked bool
 }
 
 // Open is a request that is open.

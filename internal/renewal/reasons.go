@@ -23,6 +23,8 @@ const (
 	SecretDamaged Reason = "SecretDamaged"
 	// RequestChanged means that the spec asks for another certificate than the published one was asked with.
 	RequestChanged Reason = "RequestChanged"
+	// Revoked means that the spec revokes the published certificate by its fingerprint.
+	Revoked Reason = "Revoked"
 	// Expired means that the published certificate has ended.
 	Expired Reason = "Expired"
 	// AccessEndsEarlier means that the published certificate outlives accessUntil.
@@ -48,6 +50,7 @@ var checks = []check{
 	secretMissing,
 	secretDamaged,
 	requestChanged,
+	revoked,
 	expired,
 	accessEndsEarlier,
 	untrusted,
@@ -88,6 +91,10 @@ func secretDamaged(in Input, _ Schedule) (Reason, string, bool) {
 
 func requestChanged(in Input, _ Schedule) (Reason, string, bool) {
 	return RequestChanged, "The spec asks for another certificate than the published one", in.Published.RequestChanged
+}
+
+func revoked(in Input, _ Schedule) (Reason, string, bool) {
+	return Revoked, "The published certificate is among spec.revokedCertificates", in.Published.Revoked
 }
 
 func expired(in Input, _ Schedule) (Reason, string, bool) {

@@ -41,6 +41,9 @@ func TestDecide(t *testing.T) {
 		"issues again where the request changed": {
 			given: func(in *situation) { in.Published.RequestChanged = true },
 			want:  RequestChanged, message: "The spec asks for another certificate than the published one"},
+		"issues again where the certificate is revoked": {
+			given: func(in *situation) { in.Published.Revoked = true },
+			want:  Revoked, message: "The published certificate is among spec.revokedCertificates"},
 		"issues again at the very end of the certificate": {
 			given: func(in *situation) { in.Now = in.Published.NotAfter },
 			want:  Expired, message: "The certificate expired at 2026-12-02T07:55:00Z"},
@@ -100,7 +103,7 @@ func TestDecideTakesTheFirstReason(t *testing.T) {
 	in := healthy(func(in *situation) {
 		in.Now = asked.Add(2 * day)
 		in.Published.ContentProblem = "no key"
-		in.Published.RequestChanged, in.Issuer.RefusedAt = true, asked
+		in.Published.RequestChanged, in.Published.Revoked, in.Issuer.RefusedAt = true, true, asked
 		in.AccessUntil, in.RenewRequest = &asked, "now"
 	})
 	published := in.Published
@@ -112,6 +115,7 @@ func TestDecideTakesTheFirstReason(t *testing.T) {
 		{SecretMissing, func() { in.Published = published }},
 		{SecretDamaged, func() { in.Published.ContentProblem = "" }},
 		{RequestChanged, func() { in.Published.RequestChanged = false }},
+		{Revoked, func() { in.Published.Revoked = false }},
 		{Expired, func() { in.Now = in.Published.NotAfter.Add(-1) }},
 		{AccessEndsEarlier, func() { in.AccessUntil = nil }},
 		{Untrusted, func() { in.Issuer.RefusedAt = time.Time{} }},

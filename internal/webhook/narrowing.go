@@ -42,6 +42,9 @@ func Narrows(before, after *v1alpha1.ClientIdentitySpec) bool {
 	if notEarlier(before.RevokeIssuedBefore, after.RevokeIssuedBefore) {
 		rest.RevokeIssuedBefore = before.RevokeIssuedBefore
 	}
+	if isSubset(fingerprints(before), fingerprints(after)) {
+		rest.RevokedCertificates = before.RevokedCertificates
+	}
 	return equality.Semantic.DeepEqual(before, rest)
 }
 
@@ -84,6 +87,15 @@ func notLater(before, after *metav1.Time) bool {
 // notEarlier says whether after begins no earlier than before; nil is the beginning of time.
 func notEarlier(before, after *metav1.Time) bool {
 	return before == nil || (after != nil && !after.Time.Before(before.Time))
+}
+
+// fingerprints returns those of the certificates that a spec revokes.
+func fingerprints(spec *v1alpha1.ClientIdentitySpec) []string {
+	var all []string
+	for i := range spec.RevokedCertificates {
+		all = append(all, spec.RevokedCertificates[i].Fingerprint)
+	}
+	return all
 }
 
 func isSubset(of, whole []string) bool {

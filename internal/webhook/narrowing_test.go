@@ -4,6 +4,7 @@
 package webhook
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -32,6 +33,13 @@ func TestNarrows(t *testing.T) {
 	withdrawn := spec(func(s *v1alpha1.ClientIdentitySpec) { s.State = v1alpha1.StateWithdrawn })
 	whenDormant := func(then v1alpha1.WhenDormant) option {
 		return spec(func(s *v1alpha1.ClientIdentitySpec) { s.WhenDormant = then })
+	}
+	revoking := func(fingerprints ...string) option {
+		return spec(func(s *v1alpha1.ClientIdentitySpec) {
+			for _, f := range fingerprints {
+				s.RevokedCertificates = append(s.RevokedCertificates, v1alpha1.RevokedCertificate{Fingerprint: f, Reason: "since " + fmt.Sprint(len(fingerprints))})
+			}
+		})
 	}
 	ids := identity
 
@@ -70,6 +78,9 @@ func TestNarrows(t *testing.T) {
 		"the same, said before":       {ids(whenDormant(v1alpha1.ReportDormant)), ids(whenDormant(v1alpha1.WithdrawDormant)), true},
 		"dormant ones are active":     {ids(whenDormant(v1alpha1.WithdrawDormant)), ids(whenDormant(v1alpha1.ReportDormant)), false},
 		"that is not said any more":   {ids(whenDormant(v1alpha1.WithdrawDormant)), ids(whenDormant("")), false},
+		"a certificate is revoked":    {ids(revoking("a")), ids(revoking("b", "a")), true},
+		"one is not, any more":        {ids(revoking("a", "b")), ids(revoking("b")), false},
+		"another one is":              {ids(revoking("a")), ids(revoking("b")), false},
 		"an end":                      {ids(), ids(until(day(1))), true},
 		"an earlier end":              {ids(until(day(2))), ids(until(day(1))), true},
 		"a later end":                 {ids(until(day(1))), ids(until(day(2))), false},
