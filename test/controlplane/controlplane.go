@@ -54,6 +54,8 @@ type Options struct {
 	Controllers []string
 	// AuditPolicy is an audit policy in YAML; with it, the API server writes AuditLog.
 	AuditPolicy []byte
+	// Authorization makes what API servers authorize by, instead of authorization-mode: see ReplaceAuthorization.
+	Authorization func(AuthorizationFiles) (Authorization, error)
 	// Progress is called once per step, if set.
 	Progress func(format string, args ...any)
 }
@@ -68,6 +70,8 @@ type ControlPlane struct {
 	adminCA   *CA
 	clientCAs *clientCAs
 	admin     *rest.Config
+	// authorization is nil where the API servers are started with authorization-mode.
+	authorization *authorization
 
 	etcdURL   *url.URL
 	apiServer *envtest.APIServer

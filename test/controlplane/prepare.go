@@ -30,6 +30,9 @@ func (cp *ControlPlane) prepare() error {
 	if err := cp.makeKeys(); err != nil {
 		return fmt.Errorf("making keys: %w", err)
 	}
+	if err := cp.prepareAuthorization(); err != nil {
+		return fmt.Errorf("preparing authorization: %w", err)
+	}
 	etcd, err := cp.newEtcd(ports[0])
 	if err != nil {
 		return err
@@ -114,6 +117,9 @@ func (cp *ControlPlane) configureAPIServer(args *envtest.Arguments) error {
 			return err
 		}
 		args.Set("audit-policy-file", policy).Set("audit-log-path", cp.AuditLog())
+	}
+	if cp.authorization != nil {
+		args.Set("authorization-config", cp.authorization.file()).Disable("authorization-mode")
 	}
 	if len(cp.options.APIServerFlags["authorization-config"]) > 0 {
 		args.Disable("authorization-mode")
