@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -213,4 +214,20 @@ func FuzzReviews(f *testing.F) {
 			t.Errorf("counted %v", told)
 		}
 	})
+}
+
+// BenchmarkReviewWithLongSelectors reads what half a megabyte of label selector makes the API server ask with.
+func BenchmarkReviewWithLongSelectors(b *testing.B) {
+	body := v1(b, func(r *authorizationv1.SubjectAccessReview) {
+		r.Spec.ResourceAttributes.LabelSelector = &authorizationv1.LabelSelectorAttributes{Requirements: slices.Repeat([]metav1.LabelSelectorRequirement{
+			{Key: "a", Operator: metav1.LabelSelectorOpIn, Values: []string{"b"}},
+		}, 200_000)}
+	})
+	b.SetBytes(int64(len(body)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if asked, err := readReview(strings.NewReader(body)); err != nil || asked.subject.Username != "alice" {
+			b.Fatal(asked, err)
+		}
+	}
 }

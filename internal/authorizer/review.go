@@ -4,14 +4,14 @@
 package authorizer
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"k8s.io/apiserver/pkg/authentication/user"
-	kjson "sigs.k8s.io/json"
 
 	"github.com/clientidentity/operator/internal/denial"
 )
@@ -22,12 +22,8 @@ const kind = "SubjectAccessReview"
 // The versions of it that an AuthorizationConfiguration can name (subjectAccessReviewVersion).
 var apiVersions = map[string]bool{"authorization.k8s.io/v1": true, "authorization.k8s.io/v1beta1": true}
 
-const (
-	// fingerprintPrefix begins the credential id of a client certificate (k8s.io/apiserver, authentication/request/x509).
-	fingerprintPrefix = "X509SHA256="
-	// maxDepth bounds how deep what is skipped may be nested.
-	maxDepth = 32
-)
+// fingerprintPrefix begins the credential id of a client certificate (k8s.io/apiserver, authentication/request/x509).
+const fingerprintPrefix = "X509SHA256="
 
 // review is what is asked: who, and in which version. What for plays no part.
 type review struct {
@@ -35,29 +31,30 @@ type review struct {
 	subject    denial.Subject
 }
 
-// readReview reads a SubjectAccessReview, and holds of it no more than who it is about and one token at a time: what the request is
-// for, its selectors above all, is as long as its client wants.
+// readReview reads a SubjectAccessReview, and holds of it no more than who it is about: what the request is for, its selectors above
+// all, is as long as its client wants, and has to be passed within the second that the API server waits.
 func readReview(body io.Reader) (review, error) {
-	in := reader{kjson.NewDecoderCaseSensitivePreserveInts(body)}
+	// The API server wrote it: nothing is won by refusing what it may have taken over from a client.
+	in := jsontext.NewDecoder(body, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	var asked review
 	var askedKind string
 	var found bool
-	err := in.object(func(key string) error {
+	err := object(in, func(key string) error {
 		switch key {
 		case "apiVersion":
-			return in.Decode(&asked.apiVersion)
+			return json.UnmarshalDecode(in, &asked.apiVersion)
 		case "kind":
-			return in.Decode(&askedKind)
+			return json.UnmarshalDecode(in, &askedKind)
 		case "spec":
 			found = true
-			return in.object(func(key string) error { return in.spec(key, &asked.subject) })
+			return object(in, func(key string) error { return readSpec(in, key, &asked.subject) })
 		}
-		return in.skip()
+		return in.SkipValue()
 	})
 	if err != nil {
 		return review{}, err
 	}
-	if _, err := in.Token(); !errors.Is(err, io.EOF) {
+	if _, err := in.ReadToken(); !errors.Is(err, io.EOF) {
 		return review{}, errors.New("there is more than one object")
 	}
 	if askedKind != kind || !apiVersions[asked.apiVersion] || !found {
@@ -66,23 +63,20 @@ func readReview(body io.Reader) (review, error) {
 	return asked, nil
 }
 
-// reader reads JSON token by token.
-type reader struct{ kjson.Decoder }
-
-// spec reads a field of the spec. In v1beta1 the groups are called group.
-func (r reader) spec(key string, subject *denial.Subject) error {
+// readSpec reads a field of the spec. In v1beta1 the groups are called group.
+func readSpec(in *jsontext.Decoder, key string, subject *denial.Subject) error {
 	switch key {
 	case "user":
-		return r.Decode(&subject.Username)
+		return json.UnmarshalDecode(in, &subject.Username)
 	case "groups", "group":
-		return r.Decode(&subject.Groups)
+		return json.UnmarshalDecode(in, &subject.Groups)
 	case "extra":
-		return r.object(func(key string) error {
+		return object(in, func(key string) error {
 			if key != user.CredentialIDKey {
-				return r.skip()
+				return in.SkipValue()
 			}
 			var ids []string
-			if err := r.Decode(&ids); err != nil {
+			if err := json.UnmarshalDecode(in, &ids); err != nil {
 				return err
 			}
 			for _, id := range ids {
@@ -93,55 +87,29 @@ func (r reader) spec(key string, subject *denial.Subject) error {
 			return nil
 		})
 	}
-	return r.skip()
+	return in.SkipValue()
 }
 
-// object reads an object and calls field for each of its fields, which has to read the value. null is an object without any.
-func (r reader) object(field func(key string) error) error {
-	begin, err := r.Token()
+// object reads an object and calls field for each of its fields, which has to read or skip the value. null is an object without any.
+func object(in *jsontext.Decoder, field func(key string) error) error {
+	begin, err := in.ReadToken()
 	switch {
 	case err != nil:
 		return err
-	case begin == nil:
+	case begin.Kind() == jsontext.KindNull:
 		return nil
-	case begin != json.Delim('{'):
-		return fmt.Errorf("%v stands where an object should", begin)
+	case begin.Kind() != jsontext.KindBeginObject:
+		return fmt.Errorf("a %s stands where an object should", begin.Kind())
 	}
-	for r.More() {
-		token, err := r.Token()
+	for in.PeekKind() != jsontext.KindEndObject {
+		name, err := in.ReadToken()
 		if err != nil {
 			return err
 		}
-		key, ok := token.(string)
-		if !ok {
-			return errors.New("a field has no name")
-		}
-		if err := field(key); err != nil {
+		if err := field(name.String()); err != nil {
 			return err
 		}
 	}
-	_, err = r.Token()
+	_, err = in.ReadToken()
 	return err
-}
-
-// skip reads a value and drops it.
-func (r reader) skip() error {
-	for depth := 0; ; {
-		token, err := r.Token()
-		if err != nil {
-			return err
-		}
-		switch token {
-		case json.Delim('{'), json.Delim('['):
-			depth++
-		case json.Delim('}'), json.Delim(']'):
-			depth--
-		}
-		if depth > maxDepth {
-			return errors.New("it is nested too deep")
-		}
-		if depth == 0 {
-			return nil
-		}
-	}
 }
