@@ -1,7 +1,7 @@
 // Copyright The Client Identity Operator Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The operator's manager: see --help for its flags.
+// The operator's manager: see --help for its flags and subcommands.
 package main
 
 import (
@@ -20,13 +20,17 @@ import (
 var version = "dev"
 
 func main() {
+	run := runManager
+	if subcommand := subcommandOf(os.Args[1:]); subcommand != nil {
+		run = subcommand
+	}
 	if err := run(); err != nil {
 		fmt.Fprintf(os.Stderr, "error: %v\n", err)
 		os.Exit(1)
 	}
 }
 
-func run() error {
+func runManager() error {
 	options := manager.DefaultOptions()
 	options.BindFlags(flag.CommandLine)
 	logging := manager.Logging{}
@@ -73,6 +77,7 @@ func usage() {
 kubeconfigs in Secrets, as ClientIdentity objects ask for.
 
 Usage: manager [flags]
+       manager authorization-config --for <kind of cluster>   print how the API server asks it whether a certificate is denied
 
 Flags:`)
 	flag.PrintDefaults()

@@ -1,0 +1,26 @@
+// Copyright The Client Identity Operator Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"flag"
+	"os"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+)
+
+// subcommandOf returns what the first argument asks for, nil where that is the operator itself.
+func subcommandOf(args []string) func() error {
+	if len(args) == 0 || args[0] != "authorization-config" {
+		return nil
+	}
+	return func() error {
+		err := printAuthorizationConfig(ctrl.SetupSignalHandler(), args[1:], os.Stdout, os.Stderr)
+		if errors.Is(err, flag.ErrHelp) {
+			return nil
+		}
+		return err
+	}
+}
