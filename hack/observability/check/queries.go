@@ -111,7 +111,7 @@ func ofDashboard(content []byte) ([]string, error) {
 
 var promql = regexp.MustCompile("(?s)```promql\n(.*?)```")
 
-// ofAPIServer is a section about metrics of the API server: test/audit compares it with a running one.
+// ofAPIServer is a section about metrics of the API server: test/audit and test/authorizationconfig compare them with a running one.
 var ofAPIServer = regexp.MustCompile("(?s)\n## Metrics of the API server\n.*?\n## ")
 
 // ofDocs returns the queries in the blocks of a page that are PromQL: one a line.
