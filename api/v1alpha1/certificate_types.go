@@ -148,6 +148,18 @@ type RevokedCertificate struct {
 	Reason string `json:"reason,omitempty"`
 }
 
+// RevocationReach says how far a revocation or a withdrawal reaches.
+// +kubebuilder:validation:Enum=Bindings;APIServer
+type RevocationReach string
+
+// How far a revocation or a withdrawal reaches.
+const (
+	// ReachBindings means that it takes away what the role bindings of the identity grant.
+	ReachBindings RevocationReach = "Bindings"
+	// ReachAPIServer means that the API server denies every request with the certificates, whoever granted them something.
+	ReachAPIServer RevocationReach = "APIServer"
+)
+
 // OtherCertificates sums up valid certificates that are not listed one by one.
 type OtherCertificates struct {
 	// notAfter is when the last of them ends.

@@ -112,7 +112,8 @@ const (
 )
 
 // The condition RevocationComplete says whether certificates from before spec.revokeIssuedBefore have anything left that this
-// identity granted. It is there while spec.revokeIssuedBefore is set and the identity is active.
+// identity granted, and whether those of spec.revokedCertificates are denied. It is there while one of the two is set and the
+// identity is active.
 const (
 	ConditionRevocationComplete = "RevocationComplete"
 
@@ -126,6 +127,12 @@ const (
 	// ReasonOlderCertificatesValid surfaces on RevocationComplete=False with bindTo: Username: older certificates keep what
 	// the user name is granted until they end.
 	ReasonOlderCertificatesValid = "OlderCertificatesValid"
+	// ReasonDeniedByAPIServer surfaces on RevocationComplete=True: the API server denies every request with a revoked
+	// certificate, whoever granted it something. That is found out by trying.
+	ReasonDeniedByAPIServer = "DeniedByAPIServer"
+	// ReasonNotDenied surfaces on RevocationComplete=False: spec.revokedCertificates has a certificate that is valid, and the API
+	// server does not ask the operator which ones to deny.
+	ReasonNotDenied = "NotDenied"
 )
 
 // The condition Dormant is True when nobody used the identity for --dormant-after, as far as the API server's audit events

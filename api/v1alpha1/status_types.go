@@ -107,6 +107,12 @@ type ClientIdentityStatus struct {
 	// +optional
 	ResidualAccess *ResidualAccess `json:"residualAccess,omitempty"`
 
+	// revocationReach says of a revocation or a withdrawal how far it reaches: Bindings takes away what the role bindings of
+	// this identity grant; with APIServer, the API server denies every request with the certificates, which is found out by
+	// trying. It is set where something is revoked or withdrawn.
+	// +optional
+	RevocationReach RevocationReach `json:"revocationReach,omitempty"`
+
 	// issuance is about the certificate that is being asked for.
 	// +optional
 	Issuance *IssuanceStatus `json:"issuance,omitempty"`

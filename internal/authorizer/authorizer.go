@@ -22,13 +22,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/authorizationconfig"
 	"github.com/clientidentity/operator/internal/denial"
 	"github.com/clientidentity/operator/internal/endpoint"
 )
 
 const (
 	// Path is where the API server asks.
-	Path = "/authorize"
+	Path = authorizationconfig.Path
 	// maxBody is the longest review that is read. A client can make the API server ask with many times the megabyte of selectors that a
 	// URL has room for; a review that is not read is one that is not denied.
 	maxBody = 64 << 20
@@ -76,7 +77,8 @@ func newHandler(reader client.Reader, metrics Metrics, now clock.PassiveClock) *
 }
 
 // ServeHTTP answers a review. What it cannot read or find out it does not answer: then failurePolicy decides in the API server,
-// and its metrics tell of it.
+// and its metrics tell of it. Never with a code that it would ask again after, for seconds: 429, 500, 504, or any with Retry-After
+// (k8s.io/apiserver, util/webhook, DefaultShouldRetry).
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
 		h.refuse(w, http.StatusMethodNotAllowed, "reviews are posted")
@@ -117,7 +119,7 @@ func (h *handler) answer(w http.ResponseWriter, asked review, decided *denial.De
 	}
 	body, err := json.Marshal(answer)
 	if err != nil {
-		h.refuse(w, http.StatusInternalServerError, "the answer cannot be written")
+		h.refuse(w, http.StatusServiceUnavailable, "the answer cannot be written")
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")

@@ -87,6 +87,10 @@ type Dependencies struct {
 	ClientCAsChanged <-chan struct{}
 	// Observed says since when uses of certificates are noticed; nil means that they are not.
 	Observed func(now time.Time) access.Observation
+	// Reach says how far a revocation reaches, empty while that is not known; nil means no further than bindings.
+	Reach func() v1alpha1.RevocationReach
+	// ReachChanged tells that this is another one.
+	ReachChanged <-chan event.GenericEvent
 	// Slim drops from an object what the caches do not keep; nil drops nothing.
 	Slim func(client.Object)
 }
@@ -107,6 +111,8 @@ type Reconciler struct {
 
 	observed     func(now time.Time) access.Observation
 	dormantAfter time.Duration
+	reach        func() v1alpha1.RevocationReach
+	reachChanged <-chan event.GenericEvent
 
 	issuerWatch *issuer.Watch
 }
@@ -115,6 +121,9 @@ type Reconciler struct {
 func New(d Dependencies, options Options) *Reconciler {
 	if d.Observed == nil {
 		d.Observed = func(time.Time) access.Observation { return access.Observation{} }
+	}
+	if d.Reach == nil {
+		d.Reach = func() v1alpha1.RevocationReach { return v1alpha1.ReachBindings }
 	}
 	if options.SlowLook == 0 {
 		options.SlowLook = defaultSlowLook
@@ -140,6 +149,7 @@ func New(d Dependencies, options Options) *Reconciler {
 		withdrawal: withdrawal{bindings: writer, live: d.Live, secrets: secrets, requests: requests},
 		statuses:   statuses.NewWriter(known, d.Live, d.Events, d.Metrics),
 		observed:   d.Observed, dormantAfter: options.DormantAfter,
+		reach: d.Reach, reachChanged: d.ReachChanged,
 		client: known, clock: d.Clock, issuers: issuers, everyone: everyone, places: options.Places,
 		issuerWatch: &issuer.Watch{
 			Reader: known, Registry: issuers, Prover: d.Prover, Witness: secrets.Witness, Clock: d.Clock,
@@ -175,7 +185,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	credential := r.credential.advance(ctx, seen, bindings.rights, bindings.publishFrom)
 	stale := bindings.stale || credential.stale
 	after := report.Compute(report.Input{
-		Identity: identity, Dormancy: dormancy, Before: status, Now: now, Stale: stale || statuses.Interrupted(ctx),
+		Identity: identity, Dormancy: dormancy, Reach: r.reach(), Before: status, Now: now, Stale: stale || statuses.Interrupted(ctx),
 		Bindings: bindings.Bindings, Credential: credential.Credential,
 	})
 	return r.statuses.Conclude(ctx, identity, after, statuses.Conclusion{
@@ -193,6 +203,7 @@ func (r *Reconciler) withdraw(
 	if outcome.CredentialGone {
 		r.credential.forget(identity.Name)
 	}
+	outcome.Reach = r.reach()
 	return r.statuses.Conclude(ctx, identity, report.ComputeWithdrawn(outcome.Withdrawal), statuses.Conclusion{
 		Now: now, Stale: outcome.Stale, Errs: []error{outcome.err},
 	})

@@ -58,7 +58,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, con
 	toIdentity := r.client.Watching(handler.EnqueueRequestsFromMapFunc(ownerRequests))
 	onlyMetadata := &metav1.PartialObjectMetadata{}
 	onlyMetadata.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
-	return ctrl.NewControllerManagedBy(mgr).
+	built := ctrl.NewControllerManagedBy(mgr).
 		Named("clientidentity").
 		Watches(&v1alpha1.ClientIdentity{}, r.client.Watching(&handler.EnqueueRequestForObject{}), builder.WithPredicates(beyondMessages())).
 		Watches(&v1alpha1.ClientIdentity{}, r.namesakes()).
@@ -75,8 +75,11 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, con
 			ReconciliationTimeout:   reconcileTimeout,
 			LogConstructor:          logConstructor(mgr.GetLogger()),
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](time.Second, longestWait),
-		}).
-		Complete(r)
+		})
+	if r.reachChanged != nil {
+		built = built.WatchesRawSource(source.Channel(r.reachChanged, handler.EnqueueRequestsFromMapFunc(r.revokedRequests)))
+	}
+	return built.Complete(r)
 }
 
 // logConstructor names the identity in each line: without the empty namespace of a cluster-scoped object.
@@ -218,6 +221,17 @@ func clusterFacts() predicate.Predicate {
 		key := client.ObjectKeyFromObject(o)
 		return key == cluster.ClusterInfo || key == cluster.RootCA
 	})
+}
+
+// revokedRequests asks for a pass over the identities whose status says how far a revocation reaches.
+func (r *Reconciler) revokedRequests(ctx context.Context, _ client.Object) []reconcile.Request {
+	var requests []reconcile.Request
+	for _, identity := range r.identities(ctx) {
+		if identity.Status.RevocationReach != "" {
+			requests = append(requests, requestFor(identity.Name))
+		}
+	}
+	return requests
 }
 
 // allRequests asks for a pass over every identity.

@@ -62,6 +62,15 @@ type Denial struct {
 	Identity string
 }
 
+// A certificate with this user and this group is always denied: it is how one finds out whether the API server asks.
+const (
+	CheckUser  = v1alpha1.CredentialGroupPrefix + "denial-check"
+	CheckGroup = v1alpha1.CredentialGroupPrefix + "denial-check:0"
+)
+
+// DeletedMessage is what the holder of a certificate of a deleted identity is told.
+const DeletedMessage = "its ClientIdentity was deleted: ask an administrator of this cluster for a new kubeconfig"
+
 // Groups and users that Kubernetes is run with. Who has one is never denied: a mistake must not lock a cluster.
 const (
 	mastersGroup         = "system:masters"
@@ -86,7 +95,7 @@ func Decide(s Subject, known Identities, now time.Time) (*Denial, error) {
 			return nil, err
 		}
 		if identity == nil {
-			return &Denial{Reason: IdentityDeleted, Message: "its ClientIdentity was deleted: ask an administrator of this cluster for a new kubeconfig"}, nil
+			return &Denial{Reason: IdentityDeleted, Message: DeletedMessage}, nil
 		}
 		if denial := judge(s, identity, olderThan(identity, revocation), now); denial != nil {
 			return denial, nil

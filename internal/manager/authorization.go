@@ -6,11 +6,20 @@ package manager
 import (
 	"context"
 	"flag"
+	"fmt"
+	"time"
 
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 
+	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/authorizer"
 	"github.com/clientidentity/operator/internal/endpoint"
+	"github.com/clientidentity/operator/internal/enforcement"
+	"github.com/clientidentity/operator/internal/metrics"
+	"github.com/clientidentity/operator/internal/proof"
 )
 
 // AuthorizationOptions say whether and how the API server asks which certificates to deny.
@@ -21,6 +30,8 @@ type AuthorizationOptions struct {
 	ClientCAFile string
 	// ClientName is the common name in that certificate.
 	ClientName string
+	// Interval is how often the operator tries whether the API server denies; not a flag.
+	Interval time.Duration
 }
 
 func (o *AuthorizationOptions) bindFlags(flags *flag.FlagSet) {
@@ -48,10 +59,34 @@ func (o *Options) validateAuthorization() error {
 	return served.Validate()
 }
 
-// addAuthorizer adds what tells the API server which certificates to deny, where it is asked for.
-func addAuthorizer(ctx context.Context, mgr ctrl.Manager, metrics authorizer.Metrics, options Options) error {
+// addAuthorizer adds what tells the API server which certificates to deny, where it is asked for, and what finds out whether it
+// asks: how far a revocation reaches, and a channel that tells of changes. Both are nil where it is not asked for.
+func addAuthorizer(
+	ctx context.Context, mgr ctrl.Manager, connection *rest.Config, prover proof.Prover, past *metrics.Past, options Options,
+) (reach func() v1alpha1.RevocationReach, reachChanged <-chan event.GenericEvent, err error) {
 	if options.Authorization.BindAddress == off {
-		return nil
+		return nil, nil, nil
 	}
-	return authorizer.Add(ctx, mgr, metrics, options.Clock, options.authorizationEndpoint())
+	if err := authorizer.Add(ctx, mgr, past, options.Clock, options.authorizationEndpoint()); err != nil {
+		return nil, nil, err
+	}
+	clientset, err := kubernetes.NewForConfig(connection)
+	if err != nil {
+		return nil, nil, fmt.Errorf("set up the check whether certificates are denied: %w", err)
+	}
+	changed := make(chan event.GenericEvent, 1)
+	check := &enforcement.Check{
+		Client: clientset, Prover: prover, SignerName: options.AllowedSigners[0], Interval: options.Authorization.Interval, Clock: options.Clock,
+		Changed: func(reach v1alpha1.RevocationReach) {
+			past.Reaches(reach)
+			select {
+			case changed <- event.GenericEvent{Object: &v1alpha1.ClientIdentity{}}:
+			default: // one is on its way
+			}
+		},
+	}
+	if err := mgr.Add(check); err != nil {
+		return nil, nil, fmt.Errorf("set up the check whether certificates are denied: %w", err)
+	}
+	return check.Reach, changed, nil
 }

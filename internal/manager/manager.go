@@ -111,14 +111,16 @@ func addController(ctx context.Context, mgr ctrl.Manager, connection *rest.Confi
 	if err != nil {
 		return err
 	}
-	if err := addAuthorizer(ctx, mgr, past, options); err != nil {
+	prover := proof.New(connection)
+	reach, reachChanged, err := addAuthorizer(ctx, mgr, connection, prover, past, options)
+	if err != nil {
 		return err
 	}
 	reconciler := controller.New(controller.Dependencies{
 		Cached:  mgr.GetClient(),
 		Live:    live,
 		Small:   small,
-		Prover:  proof.New(connection),
+		Prover:  prover,
 		Cluster: facts,
 		Events:  mgr.GetEventRecorder(name),
 		Metrics: past,
@@ -127,17 +129,9 @@ func addController(ctx context.Context, mgr ctrl.Manager, connection *rest.Confi
 
 		ClientCAsChanged: clientCAsChanged,
 		Observed:         observed,
-	}, controller.Options{
-		Places:         secret.Places{Namespaces: options.SecretNamespaces, Default: options.DefaultSecretNamespace},
-		ClusterName:    options.ClusterName,
-		MaxTTL:         options.MaxTTL,
-		AllowedSigners: options.AllowedSigners,
-		Spread:         options.Spread,
-		Lag:            options.APIServerLag,
-		SlowLook:       options.SlowLook,
-		IssuerInterval: options.IssuerInterval,
-		DormantAfter:   options.Audit.DormantAfter,
-	})
+		Reach:            reach,
+		ReachChanged:     reachChanged,
+	}, controllerOptions(options))
 	if err := reconciler.SetupWithManager(ctx, mgr, options.ConcurrentReconciles); err != nil {
 		return fmt.Errorf("set up the controller: %w", err)
 	}
@@ -148,6 +142,20 @@ func addController(ctx context.Context, mgr ctrl.Manager, connection *rest.Confi
 		return fmt.Errorf("add the watch on issuers: %w", err)
 	}
 	return nil
+}
+
+func controllerOptions(options Options) controller.Options {
+	return controller.Options{
+		Places:         secret.Places{Namespaces: options.SecretNamespaces, Default: options.DefaultSecretNamespace},
+		ClusterName:    options.ClusterName,
+		MaxTTL:         options.MaxTTL,
+		AllowedSigners: options.AllowedSigners,
+		Spread:         options.Spread,
+		Lag:            options.APIServerLag,
+		SlowLook:       options.SlowLook,
+		IssuerInterval: options.IssuerInterval,
+		DormantAfter:   options.Audit.DormantAfter,
+	}
 }
 
 // liveClients return a client that knows no caches, and one that fails, besides, where an answer is not small.

@@ -94,7 +94,7 @@ func DefaultOptions() Options {
 			CertRotation: true,
 		},
 		Audit:          AuditOptions{BindAddress: off, Interval: time.Hour, Silence: time.Hour},
-		Authorization:  AuthorizationOptions{BindAddress: off},
+		Authorization:  AuthorizationOptions{BindAddress: off, Interval: time.Minute},
 		IssuerInterval: 10 * time.Minute,
 		APIServerLag:   5 * time.Second,
 		Spread:         10 * time.Minute,

@@ -3,7 +3,10 @@
 
 package metrics
 
-import "github.com/clientidentity/operator/internal/denial"
+import (
+	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/denial"
+)
 
 // Results of an authorization review, beside Denied.
 const (
@@ -30,3 +33,15 @@ func (p *Past) Reviewed(reason denial.Reason) {
 
 // Unanswered counts a review that the authorizer did not answer.
 func (p *Past) Unanswered() { p.authorizationReviews.WithLabelValues(resultUnanswered, "").Inc() }
+
+// Reaches tells how far a revocation reaches; empty where that is not known.
+func (p *Past) Reaches(reach v1alpha1.RevocationReach) {
+	switch reach {
+	case v1alpha1.ReachAPIServer:
+		p.denialEnforced.WithLabelValues().Set(1)
+	case v1alpha1.ReachBindings:
+		p.denialEnforced.WithLabelValues().Set(0)
+	default:
+		p.denialEnforced.Reset()
+	}
+}

@@ -22,6 +22,7 @@ type Past struct {
 	events               *prometheus.CounterVec
 	admissionDecisions   *prometheus.CounterVec
 	authorizationReviews *prometheus.CounterVec
+	denialEnforced       *prometheus.GaugeVec
 	buildInfo            prometheus.Gauge
 }
 
@@ -45,6 +46,7 @@ func NewPast(signers Signers, version string) *Past {
 		events:               events.counter(),
 		admissionDecisions:   admissionDecisions.counter(),
 		authorizationReviews: authorizationReviews.counter(),
+		denialEnforced:       prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: denialEnforced.Name, Help: denialEnforced.Help}, nil),
 		buildInfo: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: buildInfo.Name, Help: buildInfo.Help, ConstLabels: prometheus.Labels{labelVersion: version},
 		}),
@@ -61,7 +63,9 @@ func NewPast(signers Signers, version string) *Past {
 		p.renewalDelay.WithLabelValues(signer)
 	}
 	p.revocations.WithLabelValues(resultComplete, v1alpha1.ReasonRevoked)
+	p.revocations.WithLabelValues(resultComplete, v1alpha1.ReasonDeniedByAPIServer)
 	p.revocations.WithLabelValues(resultIncomplete, v1alpha1.ReasonBindingNotRevoked)
+	p.revocations.WithLabelValues(resultIncomplete, v1alpha1.ReasonNotDenied)
 	p.revocations.WithLabelValues(resultIncomplete, v1alpha1.ReasonOlderCertificatesValid)
 	for _, decision := range decisions {
 		p.admissionDecisions.WithLabelValues(decision)
@@ -72,7 +76,7 @@ func NewPast(signers Signers, version string) *Past {
 
 func (p *Past) collectors() []prometheus.Collector {
 	return []prometheus.Collector{
-		p.issuances, p.issuanceDuration, p.renewalDelay, p.revocations, p.events, p.admissionDecisions, p.authorizationReviews, p.buildInfo,
+		p.issuances, p.issuanceDuration, p.renewalDelay, p.revocations, p.events, p.admissionDecisions, p.authorizationReviews, p.denialEnforced, p.buildInfo,
 	}
 }
 

@@ -143,7 +143,7 @@ func TestWhatIsWrittenIsCounted(t *testing.T) {
 		{issuances.Name, map[string]string{labelResult: resultFailed, labelReason: v1alpha1.ReasonNotAccepted, labelSigner: signer}, 0},
 		{issuanceDuration.Name, map[string]string{labelSigner: signer}, 1},
 		{renewalDelay.Name, map[string]string{labelSigner: signer}, 1},
-		{revocations.Name, map[string]string{labelResult: resultComplete}, 1},
+		{revocations.Name, map[string]string{labelResult: resultComplete, labelReason: v1alpha1.ReasonRevoked}, 1},
 		{events.Name, map[string]string{labelType: "Normal", labelReason: "Renewed"}, 1},
 		{events.Name, map[string]string{labelType: "Warning", labelReason: v1alpha1.ReasonDenied}, 1},
 	} {

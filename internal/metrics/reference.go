@@ -110,6 +110,8 @@ var (
 		"Events about identities: Normal or Warning, with the reason. Kubernetes keeps the events themselves for an hour."}
 	admissionDecisions = Metric{"clientidentity_admission_decisions_total", Counter, []string{labelResult}, Served,
 		"Requests that the admission webhook Allowed, Denied for missing rights, refused as Invalid, or refused as Unanswered since the API server did not say what the requester may do."}
+	denialEnforced = Metric{"clientidentity_denial_enforced", Gauge, nil, Leader,
+		"1 where the API server was tried and denies revoked certificates, 0 where it does not. There is none without --authorization-webhook-bind-address, or where that is not known."}
 	authorizationReviews = Metric{"clientidentity_authorization_reviews_total", Counter, []string{labelResult, labelReason}, Served,
 		"Requests of client certificates that the API server asked about: Denied, with the reason, NoOpinion, or Unanswered since the review could not be read."}
 )
@@ -135,7 +137,7 @@ func present() []Metric {
 }
 
 func past() []Metric {
-	return []Metric{issuances, issuanceDuration, renewalDelay, revocations, events, admissionDecisions, authorizationReviews, buildInfo}
+	return []Metric{issuances, issuanceDuration, renewalDelay, revocations, events, admissionDecisions, authorizationReviews, denialEnforced, buildInfo}
 }
 
 func (m Metric) desc() *prometheus.Desc { return prometheus.NewDesc(m.Name, m.Help, m.Labels, nil) }

@@ -32,6 +32,7 @@ func everything(t *testing.T) *prometheus.Registry {
 	cached.request("alice-1", signer, 0)
 	past := NewPast(Signers{signer}, "v1.2.3")
 	past.Written(ready("alice", without), &ready("alice").Status, start.Add(time.Minute))
+	past.Reaches(v1alpha1.ReachAPIServer)
 	return registryOf(t, presentAfter(cached, time.Minute), past)
 }
 

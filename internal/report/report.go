@@ -32,6 +32,8 @@ type Input struct {
 	Credential Credential
 	// Dormancy is whether somebody uses it.
 	Dormancy access.Dormancy
+	// Reach is how far a revocation reaches; empty while nobody has found out.
+	Reach v1alpha1.RevocationReach
 }
 
 // Bindings is what there is to say of the bindings.

@@ -233,10 +233,10 @@ func TestAWithdrawalKeepsWhatIsLeft(t *testing.T) {
 			test.given.Identity, test.given.Before, test.given.Ending = identity(), standing(), ending
 			got := ComputeWithdrawn(test.given)
 			want := standing()
-			want.BoundBindings, want.ObservedGeneration = 0, 3
+			want.BoundBindings, want.ObservedGeneration, want.RevocationReach = 0, 3, v1alpha1.ReachBindings
 			test.want(&want)
 			if test.given.Stale {
-				want.Conditions = standing().Conditions
+				want.Conditions, want.RevocationReach = standing().Conditions, ""
 			} else {
 				want.Conditions, want.State, want.StateReason = got.Conditions, got.State, got.StateReason // see TestWithdrawnHasNoReadyCondition
 			}

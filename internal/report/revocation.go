@@ -4,50 +4,109 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/access"
 	"github.com/clientidentity/operator/internal/timing"
 )
 
-// setRevocation says whether certificates from before spec.revokeIssuedBefore have anything left that the identity granted.
+// setRevocation says whether what the spec revokes is dead: certificates from before spec.revokeIssuedBefore, and those of
+// spec.revokedCertificates.
 func setRevocation(status *v1alpha1.ClientIdentityStatus, in Input) {
-	revoke := in.Identity.Spec.RevokeIssuedBefore
-	if revoke == nil {
+	spec := &in.Identity.Spec
+	status.CompletedRevocation = nil
+	if spec.RevokeIssuedBefore == nil && len(spec.RevokedCertificates) == 0 {
 		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionRevocationComplete)
+		status.RevocationReach = ""
 		return
 	}
+	setReach(status, in.Reach)
 	c := revocation(status, in)
 	c.Type, c.ObservedGeneration = v1alpha1.ConditionRevocationComplete, in.Identity.Generation
 	// With bindTo: Username the bindings name the user: it has to be carried out again, whatever came of it.
-	status.CompletedRevocation = nil
-	if in.Identity.Spec.BindTo == v1alpha1.BindToCredential && c.Status == metav1.ConditionTrue {
+	if revoke := spec.RevokeIssuedBefore; revoke != nil && spec.BindTo == v1alpha1.BindToCredential && in.Bindings.Rights == nil {
 		status.CompletedRevocation = &metav1.Time{Time: revoke.Rfc3339Copy().Time}
 	}
 	meta.SetStatusCondition(&status.Conditions, c)
 }
 
 func revocation(status *v1alpha1.ClientIdentityStatus, in Input) metav1.Condition {
+	spec := &in.Identity.Spec
 	no := func(reason, format string, args ...any) metav1.Condition {
 		return metav1.Condition{Status: metav1.ConditionFalse, Reason: reason, Message: fmt.Sprintf(format, args...)}
 	}
-	yes := func(message string) metav1.Condition {
-		return metav1.Condition{Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonRevoked, Message: message}
+	yes := func(reason, format string, args ...any) metav1.Condition {
+		return metav1.Condition{Status: metav1.ConditionTrue, Reason: reason, Message: fmt.Sprintf(format, args...)}
 	}
 	if rights := in.Bindings.Rights; rights != nil {
 		return no(rights.Reason, "%s", rights.Message)
 	}
-	when := timing.Stamp(in.Identity.Spec.RevokeIssuedBefore.Time)
-	if in.Identity.Spec.BindTo == v1alpha1.BindToCredential {
-		return yes(fmt.Sprintf("Certificates issued before %s have nothing that the role bindings of this identity grant; "+
-			"what others granted to the user or its groups is theirs to take away", when))
+	denied := status.RevocationReach == v1alpha1.ReachAPIServer
+	if until := aloneUntil(spec, status, in.Now); !until.IsZero() && !denied {
+		return no(v1alpha1.ReasonNotDenied, "the API server does not ask the operator which certificates to deny (docs/guides/deny.md), so that "+
+			"spec.revokedCertificates ends nothing for those that are valid, until %s: raise spec.revokeIssuedBefore to revoke all that were issued so far",
+			timing.Stamp(until))
 	}
-	if until := unrevokedUntil(&in.Identity.Spec, status, in.Now); !until.IsZero() {
+	if spec.RevokeIssuedBefore == nil {
+		if denied {
+			return yes(v1alpha1.ReasonDeniedByAPIServer, "The API server denies every request with the certificates in spec.revokedCertificates")
+		}
+		return yes(v1alpha1.ReasonRevoked, "No certificate that was issued for this identity and is in spec.revokedCertificates is valid any more")
+	}
+	when := timing.Stamp(spec.RevokeIssuedBefore.Time)
+	until := unrevokedUntil(spec, status, in.Now)
+	switch {
+	case denied && (until.IsZero() || !othersValid(status, in.Now)):
+		return yes(v1alpha1.ReasonDeniedByAPIServer, "The API server denies every request with certificates issued before %s, whoever granted them something", when)
+	case spec.BindTo == v1alpha1.BindToCredential:
+		return yes(v1alpha1.ReasonRevoked, "Certificates issued before %s have nothing that the role bindings of this identity grant; "+
+			"what others granted to the user or its groups is theirs to take away", when)
+	case !until.IsZero():
 		return no(v1alpha1.ReasonOlderCertificatesValid, "bindings name the user, so that certificates issued before %s keep what it is granted, "+
 			"until %s: set bindTo: Credential to end that at once", when, timing.Stamp(until))
 	}
-	return yes(fmt.Sprintf("No certificate issued before %s is valid any more", when))
+	return yes(v1alpha1.ReasonRevoked, "No certificate issued before %s is valid any more", when)
+}
+
+// setReach says how far a revocation reaches: as was said before, while nobody has found out.
+func setReach(status *v1alpha1.ClientIdentityStatus, reach v1alpha1.RevocationReach) {
+	status.RevocationReach = cmp.Or(reach, status.RevocationReach, v1alpha1.ReachBindings)
+}
+
+// aloneUntil returns until when certificates in spec.revokedCertificates are valid, and have rights unless they are denied; the
+// zero time where there is none.
+func aloneUntil(spec *v1alpha1.ClientIdentitySpec, status *v1alpha1.ClientIdentityStatus, now time.Time) time.Time {
+	var until time.Time
+	for i := range spec.RevokedCertificates {
+		fingerprint := spec.RevokedCertificates[i].Fingerprint
+		listed := slices.IndexFunc(status.Certificates, func(c v1alpha1.IssuedCertificate) bool { return c.Fingerprint == fingerprint })
+		var end *metav1.Time
+		switch {
+		case listed >= 0 && !olderHere(spec, &status.Certificates[listed]):
+			end = status.Certificates[listed].NotAfter
+		case listed < 0 && status.OtherCertificates != nil:
+			end = status.OtherCertificates.NotAfter // whether it is one of them is not known
+		}
+		if !over(end, now) && end.After(until) {
+			until = end.Time
+		}
+	}
+	return until
+}
+
+// olderHere says whether a revocation by time has taken the rights of a certificate already.
+func olderHere(spec *v1alpha1.ClientIdentitySpec, c *v1alpha1.IssuedCertificate) bool {
+	return spec.BindTo == v1alpha1.BindToCredential && access.RevokedSince(spec, timing.Of(c.RevokeIssuedBefore))
+}
+
+// othersValid says whether there are valid certificates that the status does not list one by one.
+func othersValid(status *v1alpha1.ClientIdentityStatus, now time.Time) bool {
+	return status.OtherCertificates != nil && !over(status.OtherCertificates.NotAfter, now)
 }

@@ -31,6 +31,8 @@ type Withdrawal struct {
 	Residual *v1alpha1.ResidualAccess
 	// Problem is what keeps the access from ending, or nil.
 	Problem *problem.Problem
+	// Reach is how far the withdrawal reaches; empty while nobody has found out.
+	Reach v1alpha1.RevocationReach
 }
 
 // ComputeWithdrawn returns the status of an identity that has no access. The one before is not changed.
@@ -60,9 +62,10 @@ func ComputeWithdrawn(in Withdrawal) v1alpha1.ClientIdentityStatus {
 	if reason := in.Ending.Reason; reason != v1alpha1.ReasonDormant && reason != v1alpha1.ReasonDeleting {
 		status.DormantSince = nil // a person has decided: making it active again is another decision
 	}
+	setReach(&status, in.Reach)
 	message := in.Ending.Message
 	if in.Done {
-		message += ": role bindings and Secret are gone" + residualMessage(&status, in.Identity.Spec.Username)
+		message += ": role bindings and Secret are gone" + deniedMessage(&status, &in.Identity.Spec) + residualMessage(&status, in.Identity.Spec.Username)
 	}
 	setWithdrawn(&status, in.Identity.Generation, in.Ending.Reason, message, in.Done, in.Problem)
 	setState(&status)
@@ -102,6 +105,17 @@ func keep(conditions []metav1.Condition, types ...string) []metav1.Condition {
 		}
 	}
 	return kept
+}
+
+// deniedMessage says whether the API server denies the certificates.
+func deniedMessage(status *v1alpha1.ClientIdentityStatus, spec *v1alpha1.ClientIdentitySpec) string {
+	switch {
+	case status.RevocationReach != v1alpha1.ReachAPIServer:
+		return ""
+	case spec.BindTo == v1alpha1.BindToUsername && status.OtherCertificates != nil:
+		return ", and the API server denies every request with those certificates that status.certificates lists"
+	}
+	return ", and the API server denies every request with its certificates"
 }
 
 // residualMessage says how much other access is left, and how to see it.
