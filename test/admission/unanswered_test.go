@@ -49,6 +49,11 @@ var _ = Describe("Without an answer from the webhook", Serial, func() {
 		By("ending access, and nothing else with it")
 		Expect(patch(author, ends.Name, all(revoke, moveSecret))).To(failed)
 		Expect(patch(author, ends.Name, revoke)).To(Succeed())
+		Expect(patch(author, ends.Name, all(revokeAlone("a"), moveSecret))).To(failed)
+		Expect(patch(author, ends.Name, revokeAlone("a"))).To(Succeed())
+		Expect(patch(author, ends.Name, all(revokeAlone("b"), withdraw))).To(failed, "a is in use again")
+		Expect(patch(author, ends.Name, revokeAlone("b", "a"))).To(Succeed())
+		Expect(patch(author, ends.Name, revokeAlone())).To(failed)
 		Expect(patch(author, ends.Name, all(withdraw, moveSecret))).To(failed)
 		Expect(patch(author, ends.Name, all(withdraw, redirect))).To(failed)
 		Expect(patch(author, ends.Name, withdraw)).To(Succeed())
@@ -71,6 +76,16 @@ var _ = Describe("Without an answer from the webhook", Serial, func() {
 		Expect(admin.Create(ctx, newIdentity("nobody"), client.DryRunAll)).To(Succeed())
 	})
 })
+
+// revokeAlone revokes certificates by fingerprints that consist of one digit, and no others.
+func revokeAlone(digits ...string) func(*v1alpha1.ClientIdentity) {
+	return func(identity *v1alpha1.ClientIdentity) {
+		identity.Spec.RevokedCertificates = nil
+		for _, digit := range digits {
+			identity.Spec.RevokedCertificates = append(identity.Spec.RevokedCertificates, v1alpha1.RevokedCertificate{Fingerprint: strings.Repeat(digit, 64)})
+		}
+	}
+}
 
 // setTimeout sets how long the API server waits for the webhook.
 func setTimeout(seconds int32) {

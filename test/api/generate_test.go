@@ -128,9 +128,11 @@ var (
 		"signerName": pick("example.com/x", "x/y", "a.b/c.d", "", "a.b/C"), "bindTo": pick("Username", "Credential", "", "username"),
 		"roleBindings": bindings, "clusterRoleBindings": clusterBindings, "secret": nested(fieldsOfSecret), "kubeconfig": nested(fieldsOfKubeconfig),
 		"state": pick("Active", "Withdrawn", ""), "accessUntil": timestamps, "revokeIssuedBefore": timestamps,
+		"revokedCertificates": func(g generator) any { return []any{nested(fieldsOfRevoked)(g)} },
 	}
-	fieldsOfKey    = map[string]values{"algorithm": pick("ECDSA", "RSA", "Ed25519", ""), "size": sizes, "rotationPolicy": pick("Always", "Never", "")}
-	fieldsOfSecret = map[string]values{
+	fieldsOfRevoked = map[string]values{"fingerprint": pick(strings.Repeat("a", 64), strings.Repeat("A", 64), ""), "reason": people}
+	fieldsOfKey     = map[string]values{"algorithm": pick("ECDSA", "RSA", "Ed25519", ""), "size": sizes, "rotationPolicy": pick("Always", "Never", "")}
+	fieldsOfSecret  = map[string]values{
 		"namespace": names, "name": names, "labels": labels, "annotations": labels, "kubeconfigKey": pick("value", "tls.crt", "..", "a/b", ""),
 		"holderCanRead": pick(true, false), "format": pick("Kubeconfig", "ArgoCDCluster", "ClusterAPI", "Other", ""),
 	}
@@ -140,10 +142,11 @@ var (
 	}
 	fieldsOfStatus = map[string]values{
 		"observedGeneration": integers, "conditions": conditions, "certificate": nested(fieldsOfCertificate), "outstandingUntil": timestamps,
-		"certificates":  func(g generator) any { return []any{nested(fieldsOfIssued)(g)} },
-		"secretRef":     pick(object{"namespace": "a", "name": "b"}, object{"namespace": "a"}, object{"namespace": "a", "name": "b", "uid": "x", "resourceVersion": "1"}),
-		"server":        pick(object{"url": "https://a", "source": "Spec"}, object{"url": "https://a", "source": "Guess"}),
-		"boundBindings": integers, "groupList": people, "issuance": nested(fieldsOfIssuance), "lastHandledRenewRequest": people,
+		"certificates":    func(g generator) any { return []any{nested(fieldsOfIssued)(g)} },
+		"secretRef":       pick(object{"namespace": "a", "name": "b"}, object{"namespace": "a"}, object{"namespace": "a", "name": "b", "uid": "x", "resourceVersion": "1"}),
+		"server":          pick(object{"url": "https://a", "source": "Spec"}, object{"url": "https://a", "source": "Guess"}),
+		"revocationReach": pick("Bindings", "APIServer", "Further", ""),
+		"boundBindings":   integers, "groupList": people, "issuance": nested(fieldsOfIssuance), "lastHandledRenewRequest": people,
 		"residualAccess": nested(map[string]values{"observedTime": timestamps, "total": integers, "bindings": pick([]any{object{"kind": "RoleBinding", "name": "a"}}, []any{object{}}, nil)}),
 	}
 	fieldsOfCertificate = map[string]values{
