@@ -44,9 +44,10 @@ type Copy struct {
 	// NotAfter is when its certificate ends.
 	NotAfter time.Time
 	// Epoch is the revocation that its credential group is of, in seconds; 0 before the first one.
-	Epoch   int64
-	config  *rest.Config
-	clients kubernetes.Interface
+	Epoch      int64
+	config     *rest.Config
+	kubeconfig []byte
+	clients    kubernetes.Interface
 }
 
 // Through returns the same copy, used at another API server.
@@ -60,6 +61,12 @@ func (c *Copy) Through(server string) (*Copy, error) {
 	}
 	return &other, nil
 }
+
+// Connection is how the copy connects. It is not to be printed.
+func (c *Copy) Connection() *rest.Config { return rest.CopyConfig(c.config) }
+
+// Kubeconfig is what was copied. It is not to be printed.
+func (c *Copy) Kubeconfig() []byte { return c.kubeconfig }
 
 // Of makes a copy of a published Secret. Its errors quote nothing of it.
 func Of(secret *corev1.Secret) (*Copy, error) {
@@ -82,7 +89,8 @@ func Of(secret *corev1.Secret) (*Copy, error) {
 	}
 	return &Copy{
 		Fingerprint: digest(block.Bytes), Key: digest(secret.Data[v1alpha1.PrivateKeyKey]), Groups: certificate.Subject.Organization,
-		NotAfter: certificate.NotAfter, Epoch: epoch(certificate.Subject.Organization), config: config, clients: clients,
+		NotAfter: certificate.NotAfter, Epoch: epoch(certificate.Subject.Organization), config: config,
+		kubeconfig: secret.Data[kubeconfigKey], clients: clients,
 	}, nil
 }
 

@@ -4,20 +4,18 @@
 package overlays
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/test/operator"
@@ -36,7 +34,8 @@ var _ = Describe("The administrator of a namespace that Secrets may be published
 		output, err := build.CombinedOutput()
 		Expect(err).NotTo(HaveOccurred(), string(output))
 		Expect(operator.ApplyWithoutWebhook(ctx, cp, "config/overlays/secret-namespace")).To(Succeed())
-		container := shipped()
+		container, err := operator.Container(ctx, admin)
+		Expect(err).NotTo(HaveOccurred())
 		memoryLimit := container.Resources.Limits.Memory().Value() >> 20
 		Expect(memoryLimit).To(BeEquivalentTo(256), "MiB: what docs and sizing speak of")
 
@@ -47,10 +46,7 @@ var _ = Describe("The administrator of a namespace that Secrets may be published
 			Expect(operator.WriteKubeconfig(kubeconfig, connection)).To(Succeed())
 			cmd := exec.Command(binary, "--kubeconfig", kubeconfig, "--health-probe-bind-address=0", "--leader-elect=false", "--enable-webhooks=false",
 				"--secret-namespaces=client-identities,team-a")
-			cmd.Env = os.Environ()
-			for _, variable := range container.Env {
-				cmd.Env = append(cmd.Env, variable.Name+"="+variable.Value)
-			}
+			cmd.Env = append(os.Environ(), operator.Environment(container)...)
 			Expect(cmd.Start()).To(Succeed())
 			DeferCleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 			return cmd
@@ -77,14 +73,6 @@ var _ = Describe("The administrator of a namespace that Secrets may be published
 		Expect(after).To(BeNumerically("<", memoryLimit))
 	})
 })
-
-// shipped returns the operator's container as its Deployment has it.
-func shipped() corev1.Container {
-	GinkgoHelper()
-	deployment := &appsv1.Deployment{}
-	Expect(admin.Get(ctx, client.ObjectKey{Namespace: operator.Namespace, Name: "client-identity-operator"}, deployment)).To(Succeed())
-	return deployment.Spec.Template.Spec.Containers[0]
-}
 
 // plant makes Secrets, Roles and RoleBindings in the guise of the operator's.
 func plant() {
@@ -129,17 +117,10 @@ func plant() {
 // peak returns the most memory that a process ever had, in MiB.
 func peak(cmd *exec.Cmd) int64 {
 	GinkgoHelper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))
-	if err != nil {
+	mebibytes, err := operator.PeakMemory(cmd.Process.Pid)
+	if errors.Is(err, os.ErrNotExist) {
 		Skip("this system does not tell the peak memory of a process in /proc")
 	}
-	for line := range strings.Lines(string(status)) {
-		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == "VmHWM:" {
-			kibibytes, err := strconv.ParseInt(fields[1], 10, 64)
-			Expect(err).NotTo(HaveOccurred())
-			return kibibytes / 1024
-		}
-	}
-	Fail("no VmHWM in /proc")
-	return 0
+	Expect(err).NotTo(HaveOccurred())
+	return mebibytes
 }
