@@ -4,6 +4,7 @@
 package operator
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -16,15 +17,14 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/wait"
-	"k8s.io/client-go/tools/clientcmd"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
+	"github.com/clientidentity/operator/internal/authorizationconfig"
 	"github.com/clientidentity/operator/internal/manager"
 	"github.com/clientidentity/operator/test/controlplane"
 )
 
 // authorizerName is the name in the serving certificate: that of the Service.
-const authorizerName = "client-identity-operator-webhook.client-identity-system.svc"
+var authorizerName = authorizationconfig.ServerName(Namespace)
 
 // Authorizer is the operator's authorization webhook, asked by the API servers of a control plane on this machine, through a
 // forwarder in place of the Service.
@@ -60,55 +60,29 @@ func NewAuthorizer(certDir string) (*Authorizer, error) {
 	return &Authorizer{Forwarder: forwarder, CA: ca, certDir: certDir}, nil
 }
 
-// Authorization makes the API servers ask it, in a version of SubjectAccessReview, v1 or v1beta1.
+// Authorization makes the API servers ask it, as manager authorization-config prints it, but for the version of SubjectAccessReview:
+// v1 or v1beta1.
 func (a *Authorizer) Authorization(version string) func(controlplane.AuthorizationFiles) (controlplane.Authorization, error) {
 	return func(files controlplane.AuthorizationFiles) (controlplane.Authorization, error) {
 		a.files = files
-		const name = "client-identity-operator"
-		config := clientcmdapi.NewConfig()
-		config.Clusters[name] = &clientcmdapi.Cluster{
-			Server: "https://" + a.Forwarder.Address() + "/authorize", TLSServerName: authorizerName, CertificateAuthorityData: a.CA.CertPEM(),
+		kind, err := authorizationconfig.KindOf("file")
+		if err != nil {
+			return controlplane.Authorization{}, err
 		}
-		config.AuthInfos["kube-apiserver"] = &clientcmdapi.AuthInfo{ClientCertificate: files.ClientCert, ClientKey: files.ClientKey}
-		config.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: "kube-apiserver"}
-		config.CurrentContext = name
-		kubeconfig, err := clientcmd.Write(*config)
-		return controlplane.Authorization{Kubeconfig: kubeconfig, Configuration: authorizationConfiguration(files.Kubeconfig, version)}, err
+		directory := filepath.Dir(files.Kubeconfig)
+		printed, err := kind.Files(authorizationconfig.Parameters{
+			Server: "https://" + a.Forwarder.Address() + authorizationconfig.Path, TLSServerName: authorizerName, CertificateAuthorityData: a.CA.CertPEM(),
+			ClientCertificate: files.ClientCert, ClientKey: files.ClientKey, Directory: directory, FailurePolicy: "NoOpinion",
+		})
+		if err != nil {
+			return controlplane.Authorization{}, err
+		}
+		kubeconfig, configuration := printed[0], printed[1].Content
+		configuration = bytes.ReplaceAll(configuration, []byte(filepath.Join(directory, kubeconfig.Name)), []byte(files.Kubeconfig))
+		configuration = bytes.ReplaceAll(configuration, []byte(" subjectAccessReviewVersion: v1\n"), []byte(" subjectAccessReviewVersion: "+version+"\n"))
+		return controlplane.Authorization{Kubeconfig: kubeconfig.Content, Configuration: configuration}, nil
 	}
 }
-
-// authorizationConfiguration is the one that the documentation has.
-func authorizationConfiguration(kubeconfig, version string) []byte {
-	return fmt.Appendf(nil, `apiVersion: apiserver.config.k8s.io/v1
-kind: AuthorizationConfiguration
-authorizers:
-- type: Webhook
-  name: client-identity-operator
-  webhook:
-    timeout: 1s
-    failurePolicy: NoOpinion
-    subjectAccessReviewVersion: %s
-    matchConditionSubjectAccessReviewVersion: v1
-    authorizedTTL: 1s
-    cacheAuthorizedRequests: false
-    unauthorizedTTL: 1s
-    cacheUnauthorizedRequests: false
-    connectionInfo:
-      type: KubeConfigFile
-      kubeConfigFile: %q
-    matchConditions:
-    - expression: "'authentication.kubernetes.io/credential-id' in request.extra && request.extra['authentication.kubernetes.io/credential-id'].exists(id, id.startsWith('X509SHA256='))"
-    - expression: "!('system:masters' in request.groups) && !('system:nodes' in request.groups)"
-    - expression: "!(request.user in ['system:kube-controller-manager', 'system:kube-scheduler', 'system:kube-proxy'])"
-- type: Node
-  name: node
-- type: RBAC
-  name: rbac
-`, version, kubeconfig)
-}
-
-// APIServerFiles are the certificate that the API servers show, and the kubeconfig that they ask with.
-func (a *Authorizer) APIServerFiles() controlplane.AuthorizationFiles { return a.files }
 
 // Replica is the address of one operator that serves the webhook.
 type Replica struct {
