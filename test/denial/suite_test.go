@@ -76,6 +76,7 @@ func startOperator() {
 	running, err = operator.Start(ctx, connection, func(options *manager.Options) {
 		replica.Configure(options)
 		options.SlowLook = 2 * time.Second
+		options.Authorization.Interval = 2 * time.Second
 	})
 	Expect(err).NotTo(HaveOccurred())
 	Expect(replica.Serving(ctx)).To(Succeed())
