@@ -69,6 +69,10 @@ func Add(ctx context.Context, mgr manager.Manager, metrics Metrics, now clock.Pa
 	if err := mgr.Add(server); err != nil {
 		return fmt.Errorf("set up the endpoint for authorization: %w", err)
 	}
+	// Nobody is sent to a replica that does not answer yet: what is not answered is not denied.
+	if err := mgr.AddReadyzCheck("authorization", server.Ready); err != nil {
+		return fmt.Errorf("set up /readyz: %w", err)
+	}
 	return nil
 }
 

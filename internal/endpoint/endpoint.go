@@ -16,11 +16,11 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/log"
-	"sigs.k8s.io/controller-runtime/pkg/manager"
 	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
 
 	"github.com/clientidentity/operator/internal/text"
@@ -64,7 +64,7 @@ func (o *Options) Validate() error {
 }
 
 // New returns what serves a handler at a path, on every replica. It waits for its certificate.
-func New(options Options, path string, handler http.Handler) (manager.Runnable, error) {
+func New(options Options, path string, handler http.Handler) (*Server, error) {
 	host, port, err := splitAddress(options.Address)
 	if err != nil {
 		return nil, err
@@ -74,7 +74,7 @@ func New(options Options, path string, handler http.Handler) (manager.Runnable, 
 		TLSOpts: []func(*tls.Config){webhook.SecureTLS, options.onlyClients},
 	})
 	inner.Register(path, options.Guard(handler))
-	return &server{Server: inner, certDir: options.CertDir}, nil
+	return &Server{inner: inner, certDir: options.CertDir}, nil
 }
 
 // Guard returns a handler that lets nobody but the API server through.
@@ -130,14 +130,27 @@ func splitAddress(address string) (host string, port int, err error) {
 	return host, port, err
 }
 
-// server is a server that waits for its certificate.
-type server struct {
-	ctrlwebhook.Server
+// Server is a Runnable of a manager, on every replica, that waits for its certificate.
+type Server struct {
+	inner   ctrlwebhook.Server
 	certDir string
+	begun   atomic.Bool
+}
+
+// NeedLeaderElection says that every replica serves.
+func (s *Server) NeedLeaderElection() bool { return false }
+
+// Ready is a check for /readyz: it fails until there is a certificate to serve with. It opens no connection, which would have to
+// show one and be logged where it does not.
+func (s *Server) Ready(*http.Request) error {
+	if !s.begun.Load() {
+		return errors.New("there is no certificate to serve with yet")
+	}
+	return nil
 }
 
 // Start serves until the context ends.
-func (s *server) Start(ctx context.Context) error {
+func (s *Server) Start(ctx context.Context) error {
 	err := wait.PollUntilContextCancel(ctx, time.Second, true, func(context.Context) (bool, error) {
 		_, err := tls.LoadX509KeyPair(filepath.Join(s.certDir, "tls.crt"), filepath.Join(s.certDir, "tls.key"))
 		return err == nil, nil
@@ -145,5 +158,6 @@ func (s *server) Start(ctx context.Context) error {
 	if err != nil {
 		return nil //nolint:nilerr // the context ended
 	}
-	return s.Server.Start(ctx)
+	s.begun.Store(true)
+	return s.inner.Start(ctx)
 }

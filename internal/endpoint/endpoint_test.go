@@ -4,6 +4,7 @@
 package endpoint
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -13,6 +14,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	certutil "k8s.io/client-go/util/cert"
 )
 
 func TestOnlyTheAPIServerIsLetThrough(t *testing.T) {
@@ -41,6 +45,42 @@ func TestOnlyTheAPIServerIsLetThrough(t *testing.T) {
 				t.Errorf("code %d, want %d", w.Code, test.want)
 			}
 		})
+	}
+}
+
+func TestIsReadyOnceThereIsACertificate(t *testing.T) {
+	dir := t.TempDir()
+	server, err := New(Options{Address: "localhost:0", CertDir: dir}, "/", http.NotFoundHandler())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- server.Start(ctx) }()
+	if server.Ready(nil) == nil {
+		t.Error("is ready without a certificate")
+	}
+	cert, key, err := certutil.GenerateSelfSignedCertKey("localhost", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string][]byte{"tls.key": key, "tls.crt": cert} {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for server.Ready(nil) != nil {
+		select {
+		case err := <-done:
+			t.Fatalf("ends: %v", err)
+		case <-t.Context().Done():
+			t.Fatal("is not ready with a certificate")
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }
 
