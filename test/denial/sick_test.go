@@ -16,6 +16,8 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
 
 	"github.com/clientidentity/operator/internal/authorizationconfig"
 	"github.com/clientidentity/operator/test/controlplane"
@@ -35,7 +37,13 @@ const (
 // serve answers in place of the operator, with its certificate.
 func serve(answer http.HandlerFunc) (address string) {
 	GinkgoHelper()
-	cert, key, err := authorizer.CA.ServerCertificate(authorizationconfig.ServerName(operator.Namespace))
+	return serveAs(authorizer.CA, answer)
+}
+
+// serveAs answers in place of the operator, with a certificate of a CA.
+func serveAs(ca *controlplane.CA, answer http.HandlerFunc) (address string) {
+	GinkgoHelper()
+	cert, key, err := ca.ServerCertificate(authorizationconfig.ServerName(operator.Namespace))
 	Expect(err).NotTo(HaveOccurred())
 	pair, err := tls.X509KeyPair(cert, key)
 	Expect(err).NotTo(HaveOccurred())
@@ -150,19 +158,36 @@ var _ = Describe("With an operator that does not answer", Serial, func() {
 		Expect(allowed(leaked.Connection())()).To(BeEmpty())
 	})
 
+	listsSecrets := func(config *rest.Config) error {
+		_, err := clientsOf(config).CoreV1().Secrets("default").List(ctx, metav1.ListOptions{Limit: 1})
+		return err
+	}
+
+	It("who answers in its place may allow whatever he likes, to whom it is asked about: its Secret is an administrator's", func() {
+		visitor, err := cp.ConfigFor("visitor")
+		Expect(err).NotTo(HaveOccurred())
+		stopOperator()
+		ask(serve(answering(http.StatusOK, `{"kind":"SubjectAccessReview","apiVersion":"authorization.k8s.io/v1","status":{"allowed":true}}`,
+			"Content-Type", "application/json")))
+		Expect(listsSecrets(visitor)).To(Succeed())
+		Expect(listsSecrets(rest.AnonymousClientConfig(visitor))).To(MatchError(apierrors.IsForbidden, "IsForbidden"))
+
+		By("another one without its certificate")
+		other, err := controlplane.NewCA(authorizer.CA.Certificate().Subject.CommonName, time.Hour)
+		Expect(err).NotTo(HaveOccurred())
+		ask(serveAs(other, answering(http.StatusOK, `{"kind":"SubjectAccessReview","apiVersion":"authorization.k8s.io/v1","status":{"allowed":true}}`,
+			"Content-Type", "application/json")))
+		Expect(listsSecrets(visitor)).To(HaveOccurred())
+		everybodyElseGoesOn()
+	})
+
 	It("who lacks a right is refused all the same", func() {
 		visitor, err := cp.ConfigFor("visitor")
 		Expect(err).NotTo(HaveOccurred())
-		list := use{}
-		for _, u := range uses {
-			if u.what == "list secrets" {
-				list = u
-			}
-		}
-		Expect(list.do(clientsOf(visitor))).To(MatchError(apierrors.IsForbidden, "IsForbidden"))
+		Expect(listsSecrets(visitor)).To(MatchError(apierrors.IsForbidden, "IsForbidden"))
 		stopOperator()
 		ask()
-		err = list.do(clientsOf(visitor))
+		err = listsSecrets(visitor)
 		Expect(err).To(HaveOccurred())
 		AddReportEntry("is told", err.Error())
 		Expect(err).To(MatchError(apierrors.IsInternalError, "IsInternalError"), "the API server prefers the error of the webhook to the refusal")
