@@ -33,6 +33,8 @@ const (
 	// maxBody is the longest review that is read. A client can make the API server ask with many times the megabyte of selectors that a
 	// URL has room for; a review that is not read is one that is not denied.
 	maxBody = 64 << 20
+	// longBody is the length from which on a review is read alone: its client made it so, and it must not hold up those of others.
+	longBody = 64 << 10
 	// timeout is how long a review may take: what the API server waits by Kubernetes' default at most. It stops after one second, as our
 	// configuration says.
 	timeout = 3 * time.Second
@@ -51,6 +53,8 @@ type handler struct {
 	identities denial.Identities
 	metrics    Metrics
 	clock      clock.PassiveClock
+	// long has room for the long review that is read.
+	long chan struct{}
 }
 
 // Add adds the endpoint to a manager. It answers on every replica.
@@ -77,7 +81,7 @@ func Add(ctx context.Context, mgr manager.Manager, metrics Metrics, now clock.Pa
 }
 
 func newHandler(reader client.Reader, metrics Metrics, now clock.PassiveClock) *handler {
-	return &handler{identities: &cached{reader: reader}, metrics: metrics, clock: now}
+	return &handler{identities: &cached{reader: reader}, metrics: metrics, clock: now, long: make(chan struct{}, 1)}
 }
 
 // ServeHTTP answers a review. What it cannot read or find out it does not answer: then failurePolicy decides in the API server,
@@ -91,6 +95,17 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" || r.Header.Get("Content-Encoding") != "" {
 		h.refuse(w, http.StatusUnsupportedMediaType, "reviews are plain application/json")
 		return
+	}
+	if r.ContentLength < 0 || r.ContentLength > longBody {
+		patient, cancel := context.WithTimeout(r.Context(), timeout)
+		defer cancel()
+		select {
+		case h.long <- struct{}{}:
+			defer func() { <-h.long }()
+		case <-patient.Done():
+			h.refuse(w, http.StatusServiceUnavailable, "too many long reviews at a time")
+			return
+		}
 	}
 	control := http.NewResponseController(w)
 	late := time.AfterFunc(timeout, func() { _ = control.SetReadDeadline(time.Unix(1, 0)) })

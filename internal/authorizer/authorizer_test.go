@@ -176,6 +176,30 @@ func TestWhatIsNotAnswered(t *testing.T) {
 	}
 }
 
+// TestALongReviewHoldsUpNoShortOne: whoever makes reviews long makes his own wait.
+func TestALongReviewHoldsUpNoShortOne(t *testing.T) {
+	h, told := world(t)
+	h.long <- struct{}{} // one is read
+	short := v1(t, func(*authorizationv1.SubjectAccessReview) {})
+	if w := serve(h, short); w.Code != http.StatusOK {
+		t.Errorf("a short one: code %d", w.Code)
+	}
+	long := v1(t, func(r *authorizationv1.SubjectAccessReview) {
+		r.Spec.ResourceAttributes.Name = strings.Repeat("x", longBody)
+	})
+	gone, cancel := context.WithCancel(t.Context())
+	r := httptest.NewRequest(http.MethodPost, Path, strings.NewReader(long)).WithContext(gone)
+	r.Header.Set("Content-Type", "application/json")
+	cancel()
+	if h.ServeHTTP(httptest.NewRecorder(), r); told["unanswered"] != 1 {
+		t.Errorf("another long one, given up: counted %v", told)
+	}
+	<-h.long
+	if w := serve(h, long); w.Code != http.StatusOK {
+		t.Errorf("a long one alone: code %d", w.Code)
+	}
+}
+
 type broken struct{ client.Reader }
 
 func (broken) List(context.Context, client.ObjectList, ...client.ListOption) error {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/problem"
@@ -91,6 +92,22 @@ func TestABackdatedCertificateThatIsRefusedIsNotWaitedFor(t *testing.T) {
 	s.prover.err = apierrors.NewUnauthorized("Unauthorized")
 	s.expectFailure(s.follow(0), v1alpha1.ReasonNotAccepted,
 		`the API server does not accept certificates of signer "example.com/ca" (issuer "CN=ca"): its CA must be in the API server's --client-ca-file`)
+}
+
+// A replica of the operator that is behind denies a certificate of an identity that it does not know yet.
+func TestACertificateThatIsDeniedAtFirstIsSoonProvenAgain(t *testing.T) {
+	s := signedFrom(t, 0)
+	s.prover.err = apierrors.NewForbidden(schema.GroupResource{Resource: "selfsubjectreviews"}, "", errors.New("deleted"))
+	asked := s.open.RequestTime
+	got := s.follow(time.Second)
+	if want := asked.Add(time.Second + 100*time.Millisecond); !got.Quiet || !got.Next.Equal(want) || got.Failure != nil || got.Err != nil || s.Get(s.alice) != s.open {
+		t.Errorf("got %+v, want to look again at %s", got, want)
+	}
+	if got := s.follow(5 * time.Second); got.Quiet || got.Failure == nil || got.Failure.Reason != v1alpha1.ReasonUnavailable {
+		t.Errorf("goes on for ever without a word: %+v", got)
+	}
+	s.prover.err = nil
+	s.expectProven(s.follow(6 * time.Second))
 }
 
 func TestACertificateIsKeptWhileTheAPIServerDoesNotAnswer(t *testing.T) {

@@ -111,6 +111,9 @@ func (r *Requests) accept(ctx context.Context, identity *v1alpha1.ClientIdentity
 	}
 	user, err := r.prover.WhoAmI(ctx, issued.ChainPEM, keyPEM)
 	switch {
+	case apierrors.IsForbidden(err) && now.Sub(open.RequestTime) < quietTime:
+		// Denied as that of a deleted identity: the replica that the API server asked (docs/guides/deny.md) hears of a new one in a moment.
+		return Outcome{Quiet: true, Next: now.Add(proofRetry)}
 	case apierrors.IsUnauthorized(err) && now.Sub(issued.NotBefore()) < quietTime:
 		// It has only just begun: the API server's clock may be behind ours.
 		return begins(open, issued.NotBefore().Add(quietTime))

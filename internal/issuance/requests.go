@@ -24,6 +24,8 @@ import (
 const (
 	// quietTime is how long a request that was just made is not worth telling of: signers mostly answer at once.
 	quietTime = 5 * time.Second
+	// proofRetry is when a certificate is proven again that another replica of the operator denies, since it is behind.
+	proofRetry = 100 * time.Millisecond
 	// signerPatience is how long a signer may take before the identity says that nobody serves it.
 	signerPatience = 10 * time.Minute
 )
