@@ -39,9 +39,10 @@ func main() {
 		{"What happened", metrics.Leader},
 		{"What a replica tells of itself", metrics.Served},
 		{"Of controller-runtime", metrics.Library},
+		{"Of the API server", metrics.APIServer},
 	} {
 		fmt.Printf("\n## %s\n\n| Metric | Type | Labels | What it says |\n| --- | --- | --- | --- |\n", section.title)
-		for _, metric := range slices.Concat(metrics.Reference(), metrics.Libraries()) {
+		for _, metric := range slices.Concat(metrics.Reference(), metrics.Libraries(), metrics.OfAPIServer()) {
 			if metric.Source == section.source {
 				fmt.Printf("| `%s` | %s | %s | %s |\n", metric.Name, metric.Type, labels(metric.Labels), metric.Help)
 			}

@@ -38,6 +38,8 @@ const (
 	Served
 	// Library is what each replica tells of itself by way of controller-runtime.
 	Library
+	// APIServer is what API servers tell of the operator.
+	APIServer
 )
 
 // Metric describes a metric. docs/reference/metrics.md is generated from these.
@@ -122,7 +124,18 @@ func Libraries() []Metric {
 		{"leader_election_master_status", Gauge, []string{"name"}, Library, `1 where the replica leads, 0 where it stands by; name is "client-identity-operator".`},
 		{"controller_runtime_reconcile_total", Counter, []string{"controller", "result"}, Library, `Passes of the controller "clientidentity", with the result error, requeue, requeue_after or success.`},
 		{"controller_runtime_reconcile_time_seconds", Histogram, []string{"controller"}, Library, `How long a pass of the controller "clientidentity" takes.`},
+		{"controller_runtime_webhook_latency_seconds", Histogram, []string{"webhook"}, Library, `How long an answer takes: webhook is "/authorize" for reviews of the API server, and the path of another endpoint. There is none before the first one.`},
 		{"workqueue_depth", Gauge, []string{"name", "controller", "priority"}, Library, `Identities that wait for a pass of the controller "clientidentity".`},
+	}
+}
+
+// OfAPIServer returns the metrics of the API server that alerts and the dashboard use. docs/guides/deny.md has more of them.
+func OfAPIServer() []Metric {
+	return []Metric{
+		{
+			"apiserver_authorization_webhook_evaluations_fail_open_total", Counter, []string{"name", "result"}, APIServer,
+			`Requests that were decided without an authorizer that did not answer: error or timeout; name is "client-identity-operator".`,
+		},
 	}
 }
 

@@ -64,13 +64,15 @@ var _ = Describe("Prometheus", func() {
 
 	It("sees an alert fire for an identity whose renewal fails, and all that the reference names", func() {
 		prometheus(specTB{}) // before anything is started: is there one?
-		ctx, cp, admin = suite.Start(controlplane.Options{}, GinkgoWriter)
-		address := startOperator(ctx, cp)
+		asked := &denial{}
+		ctx, cp, admin = suite.Start(asked.startedUnasked(), GinkgoWriter)
+		asked.ctx, asked.cp, asked.admin = ctx, cp, admin
+		address := startOperator(ctx, cp, asked.configure)
 
 		By("scraping as a ServiceAccount that has no right to")
 		token := monitoring(ctx, cp, admin)
 		// What is waited for takes minutes and days; the rules are the shipped ones but for that.
-		server := startPrometheus(ctx, address, token, shippedRules(specTB{}).change(func(r *rule) {
+		server := startPrometheus(ctx, address, cp.URL(), token, shippedRules(specTB{}).change(func(r *rule) {
 			if r.For != "" {
 				r.For = "1s"
 			}
@@ -114,6 +116,9 @@ var _ = Describe("Prometheus", func() {
 		Expect(server.firing("fine")).NotTo(ContainElement("ClientIdentityIssuanceFails"))
 		finds(`clientidentity_issuance_failed_attempts{identity="broken",reason="RequestRejected"} > 0`)
 
+		By("telling whether revoked certificates are denied")
+		asked.expectAlerts(server)
+
 		By("finding all that the reference has, with a use as audit events would tell of it")
 		fine := &v1alpha1.ClientIdentity{}
 		Expect(admin.Get(ctx, client.ObjectKey{Name: "fine"}, fine)).To(Succeed())
@@ -121,7 +126,7 @@ var _ = Describe("Prometheus", func() {
 		fine.Status.LastUsed = &v1alpha1.LastUsed{CertificateUse: v1alpha1.CertificateUse{Fingerprint: "f1", Time: metav1.Now(), SourceAddress: "192.0.2.7"}}
 		Expect(admin.Status().Patch(ctx, fine, unused)).To(Succeed())
 		var wanted []string
-		for _, metric := range slices.Concat(metrics.Reference(), metrics.Libraries()) {
+		for _, metric := range slices.Concat(metrics.Reference(), metrics.Libraries(), metrics.OfAPIServer()) {
 			if metric.Type == metrics.Histogram {
 				wanted = append(wanted, metric.Name+"_bucket")
 			} else {
@@ -232,9 +237,9 @@ func shell(ctx context.Context, cp *controlplane.ControlPlane, line string) (str
 	return string(output), err
 }
 
-// startOperator runs the operator as config/default does, with metrics, leader election and the webhook, and returns where it
-// serves metrics.
-func startOperator(ctx context.Context, cp *controlplane.ControlPlane) string {
+// startOperator runs the operator as config/default does, with metrics, leader election and the webhook, and with what is configured
+// besides. It returns where it serves metrics.
+func startOperator(ctx context.Context, cp *controlplane.ControlPlane, configure func(*manager.Options)) string {
 	GinkgoHelper()
 	connection, err := operator.Connection(ctx, cp)
 	Expect(err).NotTo(HaveOccurred())
@@ -246,6 +251,7 @@ func startOperator(ctx context.Context, cp *controlplane.ControlPlane) string {
 		options.LeaderElect, options.LeaderElectionNamespace = true, operator.Namespace
 		options.AllowedSigners = append(options.AllowedSigners, unserved)
 		webhook.Configure(options)
+		configure(options)
 	})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func() { Expect(running.Stop()).To(Succeed()) })

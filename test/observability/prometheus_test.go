@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -26,9 +27,9 @@ type server struct {
 	address string
 }
 
-// startPrometheus starts a Prometheus that scrapes an operator every second with a token, and evaluates rules as often. It ends with
-// the spec.
-func startPrometheus(ctx context.Context, operatorAddress, token string, rules ruleFile) *server {
+// startPrometheus starts a Prometheus that scrapes an operator and an API server every second with a token, and evaluates rules as
+// often. It ends with the spec.
+func startPrometheus(ctx context.Context, operatorAddress, apiServer, token string, rules ruleFile) *server {
 	GinkgoHelper()
 	binary := prometheus(specTB{})
 	dir := GinkgoT().TempDir()
@@ -43,7 +44,13 @@ scrape_configs:
   authorization: {credentials_file: token}
   tls_config: {insecure_skip_verify: true}
   static_configs: [{targets: ["%s"]}]
-`, operatorAddress)
+- job_name: kube-apiserver
+  scheme: https
+  authorization: {credentials_file: token}
+  tls_config: {insecure_skip_verify: true}
+  static_configs: [{targets: ["%s"]}]
+  metric_relabel_configs: [{source_labels: [__name__], regex: apiserver_authorization_.*, action: keep}]
+`, operatorAddress, strings.TrimPrefix(apiServer, "https://"))
 	Expect(os.WriteFile(filepath.Join(dir, "prometheus.yml"), []byte(config), 0o600)).To(Succeed())
 	s := &server{ctx: ctx, address: freeAddress()}
 	cmd := exec.CommandContext(ctx, binary, "--config.file="+filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path="+filepath.Join(dir, "data"),
@@ -86,19 +93,25 @@ func (s *server) ask(path string, parameters url.Values, into any) error {
 
 // target is what Prometheus knows of an endpoint that it scrapes.
 type target struct {
-	Health    string `json:"health"`
-	LastError string `json:"lastError"`
+	Health    string            `json:"health"`
+	LastError string            `json:"lastError"`
+	Labels    map[string]string `json:"labels"`
 }
 
-// operator returns the one target.
+// operator returns the one target that is the operator.
 func (s *server) operator() (target, error) {
 	var found struct {
 		Active []target `json:"activeTargets"`
 	}
-	if err := s.ask("targets", nil, &found); err != nil || len(found.Active) != 1 {
-		return target{}, fmt.Errorf("%d targets: %w", len(found.Active), err)
+	if err := s.ask("targets", nil, &found); err != nil {
+		return target{}, err
 	}
-	return found.Active[0], nil
+	for _, t := range found.Active {
+		if t.Labels["job"] == "client-identity-operator" {
+			return t, nil
+		}
+	}
+	return target{}, fmt.Errorf("of %d targets none is the operator", len(found.Active))
 }
 
 // alert is one that is pending or fires.

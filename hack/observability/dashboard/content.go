@@ -87,6 +87,20 @@ func access() []cog.Builder[dashboard.Panel] {
 	}
 }
 
+func denial() []cog.Builder[dashboard.Panel] {
+	return []cog.Builder[dashboard.Panel]{
+		series("Denied or not", "Requests of client certificates that the API server asked about, a second, by what was answered.", number,
+			line{`sum by (result, reason) (rate(clientidentity_authorization_reviews_total[$__rate_interval])) > 0`, "{{result}} {{reason}}"}),
+		series("Time of an answer", "Nine in ten reviews, and 99 in a hundred, take no longer.", seconds,
+			line{`histogram_quantile(0.9, sum by (le) (rate(controller_runtime_webhook_latency_seconds_bucket{webhook="/authorize"}[$__rate_interval])))`, "0.9"},
+			line{`histogram_quantile(0.99, sum by (le) (rate(controller_runtime_webhook_latency_seconds_bucket{webhook="/authorize"}[$__rate_interval])))`, "0.99"}),
+		series("Decided without the operator", "Of each API server, where Prometheus scrapes them. Revoked certificates are let through while this grows.", number,
+			line{`sum by (cluster, instance, result) (increase(apiserver_authorization_webhook_evaluations_fail_open_total{name="client-identity-operator"}[$__rate_interval]))`, "{{instance}} {{result}}"}),
+		series("Enforced", "1 where a certificate that is denied on purpose was denied, 0 where it was let through. Nothing where the endpoint is off.", number,
+			line{`min by (cluster) (clientidentity_denial_enforced)`, "{{cluster}}"}),
+	}
+}
+
 func operator() []cog.Builder[dashboard.Panel] {
 	return []cog.Builder[dashboard.Panel]{
 		series("Passes", "Over an identity, a second, by result.", number,

@@ -47,6 +47,7 @@ func build() (dashboard.Dashboard, error) { //nolint:staticcheck // the newer sc
 		{"Which", which()},
 		{"Certificates", certificates()},
 		{"Access", access()},
+		{"Denial", denial()},
 		{"The operator", operator()},
 	} {
 		builder.WithRow(dashboard.NewRowBuilder(row.title))
