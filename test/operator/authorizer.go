@@ -65,22 +65,9 @@ func NewAuthorizer(certDir string) (*Authorizer, error) {
 func (a *Authorizer) Authorization(version string) func(controlplane.AuthorizationFiles) (controlplane.Authorization, error) {
 	return func(files controlplane.AuthorizationFiles) (controlplane.Authorization, error) {
 		a.files = files
-		kind, err := authorizationconfig.KindOf("file")
-		if err != nil {
-			return controlplane.Authorization{}, err
-		}
-		directory := filepath.Dir(files.Kubeconfig)
-		printed, err := kind.Files(authorizationconfig.Parameters{
-			Server: "https://" + a.Forwarder.Address() + authorizationconfig.Path, TLSServerName: authorizerName, CertificateAuthorityData: a.CA.CertPEM(),
-			ClientCertificate: files.ClientCert, ClientKey: files.ClientKey, Directory: directory, FailurePolicy: "NoOpinion",
-		})
-		if err != nil {
-			return controlplane.Authorization{}, err
-		}
-		kubeconfig, configuration := printed[0], printed[1].Content
-		configuration = bytes.ReplaceAll(configuration, []byte(filepath.Join(directory, kubeconfig.Name)), []byte(files.Kubeconfig))
-		configuration = bytes.ReplaceAll(configuration, []byte(" subjectAccessReviewVersion: v1\n"), []byte(" subjectAccessReviewVersion: "+version+"\n"))
-		return controlplane.Authorization{Kubeconfig: kubeconfig.Content, Configuration: configuration}, nil
+		made, err := AsPrinted(a.Forwarder.Address(), a.CA.CertPEM())(files)
+		made.Configuration = bytes.ReplaceAll(made.Configuration, []byte(" subjectAccessReviewVersion: v1\n"), []byte(" subjectAccessReviewVersion: "+version+"\n"))
+		return made, err
 	}
 }
 
