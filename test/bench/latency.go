@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -171,6 +172,15 @@ func (b *bench) untilPatched(ctx context.Context, id *v1alpha1.ClientIdentity) (
 
 // holder returns a client of the published kubeconfig.
 func (b *bench) holder(ctx context.Context, id *v1alpha1.ClientIdentity) (client.Client, error) {
+	config, err := b.kubeconfig(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return client.New(config, client.Options{Scheme: manager.Scheme()})
+}
+
+// kubeconfig returns how the published kubeconfig connects.
+func (b *bench) kubeconfig(ctx context.Context, id *v1alpha1.ClientIdentity) (*rest.Config, error) {
 	if err := b.admin.Get(ctx, client.ObjectKeyFromObject(id), id); err != nil {
 		return nil, err
 	}
@@ -183,7 +193,7 @@ func (b *bench) holder(ctx context.Context, id *v1alpha1.ClientIdentity) (client
 		return nil, errors.New("the published kubeconfig is none") // the error may quote it
 	}
 	config.QPS = -1
-	return client.New(config, client.Options{Scheme: manager.Scheme()})
+	return config, nil
 }
 
 // reads returns nil where the holder may read ConfigMaps in a namespace.

@@ -3,7 +3,7 @@
 
 // Bench measures how many identities a second the operator makes ready, as a ratio to a bare client that does the same
 // reads and writes: CertificateSigningRequest, approval, proof, Secret, RoleBinding, status and event; and how long one alone
-// takes, and a revocation. Absolute numbers are the machine's; the ratio is the operator's.
+// takes, and a revocation. With -deny: what a request costs that the API server asks the operator about. Absolute numbers are the machine's; the ratio is the operator's.
 package main
 
 import (
@@ -35,9 +35,16 @@ func main() {
 	workers := flag.Int("workers", 16, "How many are worked on at a time, by either side.")
 	rounds := flag.Int("rounds", 3, "How many runs of each side, in turn.")
 	alone := flag.Int("alone", 20, "How many identities the latencies are measured with, one at a time; 0 measures none.")
+	denies := flag.Bool("deny", false, "Measure instead what a request costs that the API server asks the operator about.")
+	fleet := flag.Int("fleet", 10_000, "With -deny, how many identities there are in the second half.")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, *identities, *workers, *rounds, *alone)
+	var err error
+	if *denies {
+		err = deny(ctx, *workers, *rounds, *fleet)
+	} else {
+		err = run(ctx, *identities, *workers, *rounds, *alone)
+	}
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
@@ -54,16 +61,10 @@ func run(ctx context.Context, identities, workers, rounds, alone int) (err error
 	if err := operator.Install(ctx, cp); err != nil {
 		return err
 	}
-	connection, err := operator.Connection(ctx, cp)
+	b, err := newBench(ctx, cp, workers)
 	if err != nil {
 		return err
 	}
-	connection.QPS = -1
-	admin, err := client.NewWithWatch(connectionOf(cp), client.Options{Scheme: manager.Scheme()})
-	if err != nil {
-		return err
-	}
-	b := &bench{admin: admin, connection: connection, workers: workers}
 	var ratios []float64
 	for round := range rounds {
 		bare, err := b.bare(ctx, fmt.Sprintf("bare-%d", round), identities)
@@ -88,6 +89,17 @@ type bench struct {
 	admin      client.WithWatch
 	connection *rest.Config
 	workers    int
+}
+
+// newBench connects to a control plane as an administrator and as the operator, without limits of their own.
+func newBench(ctx context.Context, cp *controlplane.ControlPlane, workers int) (*bench, error) {
+	connection, err := operator.Connection(ctx, cp)
+	if err != nil {
+		return nil, err
+	}
+	connection.QPS = -1
+	admin, err := client.NewWithWatch(connectionOf(cp), client.Options{Scheme: manager.Scheme()})
+	return &bench{admin: admin, connection: connection, workers: workers}, err
 }
 
 // operator measures the time from the first identity's creation until all are ready, and deletes them.
