@@ -70,7 +70,7 @@ type ClientIdentitySpec struct {
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="is immutable: create another ClientIdentity instead"
 	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\p{C}\\\\p{Zl}\\\\p{Zp}]') && !self.matches('^[\\\\s\\\\p{Z}]|[\\\\s\\\\p{Z}]$')",message="must not contain control or invisible formatting characters, nor begin or end with a space"
-	// +kubebuilder:validation:XValidation:rule="!self.startsWith('system:node:') && !self.startsWith('system:serviceaccount:') && !(self in ['system:anonymous', 'system:apiserver', 'system:kube-controller-manager', 'system:kube-scheduler', 'system:kube-proxy'])",message="is reserved for a component of Kubernetes: choose another one"
+	// +kubebuilder:validation:XValidation:rule="!self.startsWith('system:node:') && !self.startsWith('system:serviceaccount:') && !(self in ['system:anonymous', 'system:apiserver', 'system:kube-controller-manager', 'system:kube-scheduler', 'system:kube-proxy', 'kube-apiserver-kubelet-client', 'apiserver-kubelet-client'])",message="is reserved for a component of Kubernetes: choose another one"
 	// +kubebuilder:validation:XValidation:rule="!self.startsWith('clientidentity.dev:')",message="must not begin with clientidentity.dev:, which is reserved for the operator"
 	Username string `json:"username"`
 

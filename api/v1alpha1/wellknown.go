@@ -27,6 +27,8 @@ const (
 
 	// CredentialGroupPrefix begins the group that binds rights to a credential (bindTo: Credential).
 	CredentialGroupPrefix = "clientidentity.dev:"
+	// CertificateGroupPrefix begins the group that tells a certificate from all others, where the API server asks which ones to deny.
+	CertificateGroupPrefix = CredentialGroupPrefix + "certificate:"
 )
 
 // Keys of a published Secret, beside the one that spec.secret.kubeconfigKey names.

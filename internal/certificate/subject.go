@@ -4,6 +4,7 @@
 package certificate
 
 import (
+	"crypto/rand"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"errors"
@@ -38,6 +39,15 @@ func SubjectFor(spec *v1alpha1.ClientIdentitySpec, uid types.UID) Subject {
 	if spec.BindTo == v1alpha1.BindToCredential {
 		s.Groups = append(s.Groups, CredentialGroup(string(uid), timing.Of(spec.RevokeIssuedBefore)))
 	}
+	return s
+}
+
+// Deniable returns the subject with two groups that bind nothing, and that an authorizer knows the certificate by: the credential
+// group of the identity with that UID, whatever bindTo says, and one that no other certificate has. A fingerprint does not tell a
+// certificate from its holder's point of view: the CA signs only the inner part of what it is the hash of, and the outer part can be
+// encoded in other ways that a TLS server takes.
+func (s Subject) Deniable(uid types.UID, revokeIssuedBefore *time.Time) Subject {
+	s.Groups = set(append(slices.Clone(s.Groups), CredentialGroup(string(uid), revokeIssuedBefore), v1alpha1.CertificateGroupPrefix+rand.Text()))
 	return s
 }
 

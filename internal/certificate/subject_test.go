@@ -5,6 +5,7 @@ package certificate
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -80,5 +81,22 @@ func TestSubjectForAddsTheCredentialGroupWhereBindingsNameIt(t *testing.T) {
 	}
 	if len(spec.Groups) != 1 {
 		t.Error("the spec was changed")
+	}
+}
+
+func TestADeniableSubjectHasTwoMoreGroups(t *testing.T) {
+	const uid = "d01fa743-3673-4dec-b269-05423cdcc6a9"
+	at := time.Unix(1, 0)
+	for _, bindTo := range []v1alpha1.BindTo{v1alpha1.BindToUsername, v1alpha1.BindToCredential} {
+		spec := &v1alpha1.ClientIdentitySpec{Username: "alice", Groups: []string{"a"}, BindTo: bindTo, RevokeIssuedBefore: &metav1.Time{Time: at}}
+		plain := SubjectFor(spec, uid)
+		once, twice := plain.Deniable(uid, &at), plain.Deniable(uid, &at)
+		own := slices.IndexFunc(once.Groups, func(group string) bool { return strings.HasPrefix(group, v1alpha1.CertificateGroupPrefix) })
+		if len(once.Groups) != 3 || own < 0 || !slices.Contains(once.Groups, "a") || !slices.Contains(once.Groups, CredentialGroup(uid, &at)) || once.Equal(twice) {
+			t.Errorf("%s: %v, %v", bindTo, once, twice)
+		}
+		if _, err := once.encode(); err != nil {
+			t.Errorf("%s: %v", bindTo, err)
+		}
 	}
 }

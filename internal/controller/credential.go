@@ -37,6 +37,8 @@ type credential struct {
 	maxTTL         time.Duration
 	allowedSigners []string
 	window         time.Duration
+	// deniable gives each certificate the groups that the authorization webhook knows it by.
+	deniable bool
 }
 
 // credentialOutcome is what was done about the credential.
@@ -86,7 +88,7 @@ func (c *credential) advance(ctx context.Context, l look.Look, rights *problem.P
 	}
 	step := c.step(ctx, l, plan)
 	if step.Proven != nil {
-		in = in.WithOpen(openOf(step.Proven, l.RequestHash))
+		in = in.WithOpen(openOf(step.Proven, l))
 		if plan = renewal.PlanFor(in); plan.Verdict == renewal.Publish {
 			return c.publish(ctx, l, in, step.Proven)
 		}

@@ -30,7 +30,7 @@ func (c *credential) input(l look.Look, rights *problem.Problem, publishFrom tim
 		SignerName: spec.SignerName, AllowedSigners: c.allowedSigners, Seed: string(l.Identity.UID),
 		RenewRequest:            l.Identity.Annotations[v1alpha1.RenewRequestedAtAnnotation],
 		LastHandledRenewRequest: l.Status.LastHandledRenewRequest,
-		Open:                    openOf(l.Open, l.RequestHash),
+		Open:                    openOf(l.Open, l),
 		Target:                  l.Target.InTheWay(), Place: l.SecretNamespace, Rights: rights, PublishFrom: publishFrom,
 		Issued: renewal.NotBefores(l.Status.Certificates),
 	}
@@ -40,7 +40,7 @@ func (c *credential) input(l look.Look, rights *problem.Problem, publishFrom tim
 		in.Published = &renewal.Published{
 			Validity: renewal.ValidityOf(l.Status.Certificate), SerialNumber: l.Status.Certificate.SerialNumber, ContentProblem: l.Published.Problem,
 			RequestChanged: !certificate.SameRequest(l.Published.RequestHash(), l.RequestHash),
-			Revoked:        access.RevokedAlone(spec, l.Status.Certificate.Fingerprint) != nil,
+			Revoked:        revokedAlone(l),
 		}
 		in.Previous = renewal.EarlierValidity(l.Status.Certificates, 1)
 		in.Issuer = c.judge(l)
@@ -77,47 +77,50 @@ func (c *credential) spread(since time.Time, identity *v1alpha1.ClientIdentity) 
 
 // request asks for a certificate, with a key that is new or, where the rotation policy says so, the published one.
 func (c *credential) request(ctx context.Context, l look.Look, plan renewal.Plan) issuance.Outcome {
-	key, err := c.keyFor(ctx, l, plan.Reason)
+	key, same, err := c.keyFor(ctx, l, plan.Reason)
 	if err != nil {
 		return issuance.Outcome{Err: err}
 	}
 	log.FromContext(ctx).Info("issuing a certificate", "reason", plan.Reason, "message", plan.Message)
+	subject := certificate.SubjectFor(&l.Identity.Spec, l.Identity.UID)
+	if c.deniable {
+		subject = subject.Deniable(l.Identity.UID, timing.Of(l.Identity.Spec.RevokeIssuedBefore))
+	}
 	return c.requests.Request(ctx, l.Identity, issuance.Order{
-		Subject:      certificate.SubjectFor(&l.Identity.Spec, l.Identity.UID),
+		Subject:      subject,
 		SignerName:   l.Identity.Spec.SignerName,
 		TTL:          plan.TTL,
 		Revocation:   timing.Of(l.Identity.Spec.RevokeIssuedBefore),
+		SameKey:      same,
 		Hash:         l.RequestHash,
 		RenewRequest: renewal.RenewRequestID(l.Identity.Annotations[v1alpha1.RenewRequestedAtAnnotation]),
 	}, key)
 }
 
 // keyFor returns the key for the next certificate: a new one, or the published one where the rotation policy
-// says so and it is known to be ours. It reads live first, so that a stale cache never issues twice.
-func (c *credential) keyFor(ctx context.Context, l look.Look, reason renewal.Reason) (crypto.Signer, error) {
+// says so and it is known to be ours, and whether it is that. It reads live first, so that a stale cache never issues twice.
+func (c *credential) keyFor(ctx context.Context, l look.Look, reason renewal.Reason) (key crypto.Signer, same bool, err error) {
 	published := l.Published
 	if l.Status.SecretRef != nil {
-		var err error
 		if published, err = c.secrets.Confirm(ctx, &l.Status, published); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		if !l.Published.Cached() {
 			// What the cache says of the identity may be old, and a certificate cannot be taken back.
 			if err := look.Unchanged(ctx, c.live, l.Identity); err != nil {
-				return nil, err
+				return nil, false, err
 			}
 		}
 	}
 	policy := l.Identity.Spec.PrivateKey
 	if policy.RotationPolicy == v1alpha1.RotationNever && published.Usable() && published.Credential != nil &&
-		!access.Revoked(l.Identity, l.Status.Certificate, l.PublishedGroups()) && reason != renewal.Revoked && certificate.KeyMatches(policy, published.Credential.Key) {
-		return published.Credential.Key, nil
+		!access.Revoked(l.Identity, l.Status.Certificate, l.PublishedGroups()) && !revokedAlone(l) && certificate.KeyMatches(policy, published.Credential.Key) {
+		return published.Credential.Key, true, nil
 	}
-	key, err := certificate.GenerateKey(policy)
-	if err != nil {
-		return nil, fmt.Errorf("generate a private key (%s): %w", reason, err)
+	if key, err = certificate.GenerateKey(policy); err != nil {
+		return nil, false, fmt.Errorf("generate a private key (%s): %w", reason, err)
 	}
-	return key, nil
+	return key, false, nil
 }
 
 // scheduleAfter returns when a certificate that was just published is renewed.
@@ -130,12 +133,20 @@ func (c *credential) scheduleAfter(l look.Look, in renewal.Input, published *rep
 	return renewal.ScheduleOf(in, validity, renewal.EarlierValidity(l.Status.Certificates, 0), in.Seed+"/"+published.Issued.SerialNumber())
 }
 
-// openOf describes an open request for a plan.
-func openOf(open *issuance.Open, wantedHash string) *renewal.Open {
+// revokedAlone says whether the spec revokes the published certificate by its fingerprint.
+func revokedAlone(l look.Look) bool {
+	return l.Status.Certificate != nil && access.RevokedAlone(&l.Identity.Spec, l.Status.Certificate.Fingerprint) != nil
+}
+
+// openOf describes an open request for a plan. One with the key of a certificate that is revoked by now is of no use.
+func openOf(open *issuance.Open, l look.Look) *renewal.Open {
 	if open == nil {
 		return nil
 	}
-	described := &renewal.Open{Outdated: open.Hash != wantedHash, Unsubmitted: !open.Submitted()}
+	described := &renewal.Open{
+		Outdated:    open.Hash != l.RequestHash || (open.SameKey && revokedAlone(l)),
+		Unsubmitted: !open.Submitted(),
+	}
 	if open.Issued != nil {
 		described.ProvenUntil = open.Issued.NotAfter()
 	}

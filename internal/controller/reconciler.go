@@ -57,6 +57,8 @@ type Options struct {
 	Lag time.Duration
 	// IssuerInterval is how often to look whether the API server still accepts the CAs that issue.
 	IssuerInterval time.Duration
+	// Deniable gives each certificate the groups that the authorization webhook knows it by.
+	Deniable bool
 	// DormantAfter is how long nobody uses an identity that is called dormant; zero means that none is.
 	DormantAfter time.Duration
 }
@@ -144,7 +146,7 @@ func New(d Dependencies, options Options) *Reconciler {
 		bindings: bindings{writer: writer, live: d.Live, protected: options.Places.Protected(), lag: lag.New(options.Lag)},
 		credential: credential{
 			secrets: secrets, requests: requests, turns: issuance.NewTurns(), issuers: issuers, live: d.Live,
-			maxTTL: options.MaxTTL, allowedSigners: options.AllowedSigners, window: options.Spread,
+			maxTTL: options.MaxTTL, allowedSigners: options.AllowedSigners, window: options.Spread, deniable: options.Deniable,
 		},
 		withdrawal: withdrawal{bindings: writer, live: d.Live, secrets: secrets, requests: requests},
 		statuses:   statuses.NewWriter(known, d.Live, d.Events, d.Metrics),

@@ -27,6 +27,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/access"
 	"github.com/clientidentity/operator/internal/cluster"
 	"github.com/clientidentity/operator/internal/dependent"
 	"github.com/clientidentity/operator/internal/look"
@@ -223,11 +224,12 @@ func clusterFacts() predicate.Predicate {
 	})
 }
 
-// revokedRequests asks for a pass over the identities whose status says how far a revocation reaches.
+// revokedRequests asks for a pass over the identities whose status is to say how far a revocation reaches.
 func (r *Reconciler) revokedRequests(ctx context.Context, _ client.Object) []reconcile.Request {
 	var requests []reconcile.Request
 	for _, identity := range r.identities(ctx) {
-		if identity.Status.RevocationReach != "" {
+		spec := &identity.Spec
+		if spec.RevokeIssuedBefore != nil || len(spec.RevokedCertificates) > 0 || access.End(&identity, r.clock.Now()) != nil {
 			requests = append(requests, requestFor(identity.Name))
 		}
 	}

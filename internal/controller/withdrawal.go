@@ -70,7 +70,7 @@ func (w *withdrawal) apply(
 	}
 	return withdrawalOutcome{
 		Withdrawal: report.Withdrawal{
-			Identity: identity, Before: status, Ending: ending, Stale: stale || statuses.Interrupted(ctx),
+			Identity: identity, Before: status, Now: now, Ending: ending, Stale: stale || statuses.Interrupted(ctx),
 			SecretGone: secretGone, CredentialGone: credentialGone, Done: done, Residual: residual, Problem: problem.Of(err),
 		},
 		err: err,

@@ -69,7 +69,7 @@ const (
 )
 
 // DeletedMessage is what the holder of a certificate of a deleted identity is told.
-const DeletedMessage = "its ClientIdentity was deleted: ask an administrator of this cluster for a new kubeconfig"
+const DeletedMessage = "its ClientIdentity is not known: it was deleted, so ask an administrator of this cluster, or it is so new that you only have to try again"
 
 // Groups and users that Kubernetes is run with. Who has one is never denied: a mistake must not lock a cluster.
 const (
@@ -106,6 +106,10 @@ func Decide(s Subject, known Identities, now time.Time) (*Denial, error) {
 		if err != nil {
 			return nil, err
 		}
+		// Where one of them has issued it, the others of that user have no say.
+		if lists := slices.IndexFunc(identities, func(identity *v1alpha1.ClientIdentity) bool { return listed(identity, fingerprint) != nil }); lists >= 0 {
+			identities = identities[lists : lists+1]
+		}
 		for _, identity := range identities {
 			if denial := byFingerprint(s, identity, fingerprint, now); denial != nil {
 				return denial, nil
@@ -128,12 +132,20 @@ func byFingerprint(s Subject, identity *v1alpha1.ClientIdentity, fingerprint str
 	if s.Username != identity.Spec.Username {
 		return nil
 	}
-	for i := range identity.Status.Certificates {
-		if c := &identity.Status.Certificates[i]; c.Fingerprint == fingerprint {
-			return judge(s, identity, access.RevokedSince(&identity.Spec, timing.Of(c.RevokeIssuedBefore)), now)
-		}
+	if c := listed(identity, fingerprint); c != nil {
+		return judge(s, identity, access.RevokedSince(&identity.Spec, timing.Of(c.RevokeIssuedBefore)), now)
 	}
 	return revokedAlone(s, identity)
+}
+
+// listed returns the certificate of that fingerprint that the status of an identity lists, or nil.
+func listed(identity *v1alpha1.ClientIdentity, fingerprint string) *v1alpha1.IssuedCertificate {
+	for i := range identity.Status.Certificates {
+		if identity.Status.Certificates[i].Fingerprint == fingerprint {
+			return &identity.Status.Certificates[i]
+		}
+	}
+	return nil
 }
 
 // judge judges a certificate that was issued for an identity, and says in what order of reasons: the first is what its holder is told.
@@ -152,14 +164,24 @@ func judge(s Subject, identity *v1alpha1.ClientIdentity, older bool, now time.Ti
 			timing.Stamp(identity.Spec.RevokeIssuedBefore.Time))
 	}
 	if group, has := foreignGroup(s.Groups, identity); has {
-		return about(GroupRemoved, "is not in group %q any more, which this certificate has: get the new kubeconfig", group)
+		return about(GroupRemoved, "is not in group %q, which this certificate has: get the new kubeconfig, or try again if the group is new", group)
 	}
 	return nil
 }
 
-// revokedAlone denies a certificate that the spec of an identity of its user revokes by its fingerprint.
+// revokedAlone denies a certificate that the spec of an identity revokes by its fingerprint. Its holder can encode the certificate in
+// another way, which has another fingerprint: so where the status lists it, the group counts that no other certificate has.
 func revokedAlone(s Subject, identity *v1alpha1.ClientIdentity) *Denial {
 	revoked := access.RevokedAlone(&identity.Spec, s.Fingerprints...)
+	for i := range identity.Spec.RevokedCertificates {
+		entry := &identity.Spec.RevokedCertificates[i]
+		c := listed(identity, entry.Fingerprint)
+		if revoked == nil && c != nil && slices.ContainsFunc(c.Groups, func(group string) bool {
+			return strings.HasPrefix(group, v1alpha1.CertificateGroupPrefix) && slices.Contains(s.Groups, group)
+		}) {
+			revoked = entry
+		}
+	}
 	if revoked == nil {
 		return nil
 	}

@@ -136,6 +136,43 @@ func TestDecide(t *testing.T) {
 	}
 }
 
+// TestAnotherEncodingIsTheSameCertificate: its holder can change the fingerprint, and not the groups.
+func TestAnotherEncodingIsTheSameCertificate(t *testing.T) {
+	const own, foreign = v1alpha1.CertificateGroupPrefix + "A", v1alpha1.CertificateGroupPrefix + "B"
+	identity := alice(func(id *v1alpha1.ClientIdentity) {
+		revoking(first, "")(id)
+		id.Status.Certificates[0].Groups = []string{group(nil), own}
+	})
+	for name, test := range map[string]struct {
+		groups []string
+		want   bool
+	}{
+		"the revoked one":                   {[]string{group(nil), own}, true},
+		"another one of this identity":      {[]string{group(nil), foreign}, false},
+		"one from before it was recognized": {[]string{group(nil)}, false},
+	} {
+		denial, err := Decide(user(other, test.groups...), all{identity}, now)
+		if err != nil || (denial != nil) != test.want {
+			t.Errorf("%s: %+v, %v", name, denial, err)
+		}
+	}
+}
+
+// TestANamesakeHasNoSayAboutTheCertificatesOfAnother: whoever may write one identity must not end the access of the other.
+func TestANamesakeHasNoSayAboutTheCertificatesOfAnother(t *testing.T) {
+	namesake := alice(func(id *v1alpha1.ClientIdentity) {
+		id.Name, id.UID, id.Spec.State, id.Status.Certificates = "namesake", "0b1c2d3e-0000-4000-8000-000000000002", v1alpha1.StateWithdrawn, nil
+		id.Spec.RevokedCertificates = []v1alpha1.RevokedCertificate{{Fingerprint: first}, {Fingerprint: other}}
+	})
+	known := all{namesake, alice(func(*v1alpha1.ClientIdentity) {})}
+	if denial, err := Decide(user(first), known, now); err != nil || denial != nil {
+		t.Errorf("one that another identity lists: %+v, %v", denial, err)
+	}
+	if denial, err := Decide(user(other), known, now); err != nil || denial == nil {
+		t.Errorf("one that nobody lists, of the same user: %+v, %v", denial, err)
+	}
+}
+
 func revoking(fingerprint, reason string) func(*v1alpha1.ClientIdentity) {
 	return func(id *v1alpha1.ClientIdentity) {
 		id.Spec.RevokedCertificates = []v1alpha1.RevokedCertificate{{Fingerprint: fingerprint, Reason: reason}}

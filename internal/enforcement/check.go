@@ -6,9 +6,11 @@
 package enforcement
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -41,6 +43,11 @@ const (
 	firstTries, tries = 10, 3
 )
 
+// The request for the certificate is made, approved and deleted with the rights that issuing has.
+// +kubebuilder:rbac:groups=certificates.k8s.io,resources=certificatesigningrequests,verbs=list;watch;create;delete
+// +kubebuilder:rbac:groups=certificates.k8s.io,resources=certificatesigningrequests/approval,verbs=update
+// +kubebuilder:rbac:groups=certificates.k8s.io,resources=signers,resourceNames=kubernetes.io/kube-apiserver-client,verbs=approve
+
 // Check tries again and again. It is a Runnable of the manager, on the leader alone.
 type Check struct {
 	// Client makes and approves the request for the certificate.
@@ -60,8 +67,10 @@ type Check struct {
 	judgement judgement
 
 	// chain and key are the certificate that is denied on purpose; the key is in memory alone. No role binding names it.
-	chain, key []byte
-	renewAt    time.Time
+	chain, key      []byte
+	renewAt, endsAt time.Time
+	// said is the last error that was logged.
+	said string
 }
 
 // Reach returns how far a revocation reaches; empty while that is not known.
@@ -102,19 +111,31 @@ func (c *Check) look(ctx context.Context, count int) {
 	}
 	after := c.judgement.reach
 	c.mu.Unlock()
-	if err != nil {
-		log.FromContext(ctx).Info("cannot find out whether the API server denies revoked certificates: trying again", "why", err.Error())
-	}
+	c.say(ctx, err)
 	if before != after {
 		log.FromContext(ctx).Info("found out where revocation reaches", "reach", after)
 		c.Changed(after)
 	}
 }
 
+// say logs an error that is another one than the last.
+func (c *Check) say(ctx context.Context, err error) {
+	why := ""
+	if err != nil {
+		why = err.Error()
+	}
+	if why != "" && why != c.said {
+		log.FromContext(ctx).Info("cannot find out whether the API server denies revoked certificates: trying again", "why", why)
+	}
+	c.said = why
+}
+
 // try says whether there was an answer, and whether one of the tries was let through. One that is enough.
 func (c *Check) try(ctx context.Context, count int) (answered, leaked bool, err error) {
-	if err := c.ensure(ctx); err != nil {
-		return false, false, err
+	// One that could not be renewed is good until it ends.
+	renewal := c.ensure(ctx)
+	if renewal != nil && (c.chain == nil || !c.Clock.Now().Before(c.endsAt)) {
+		return false, false, renewal
 	}
 	for range count {
 		_, err = c.Prover.WhoAmI(ctx, c.chain, c.key)
@@ -133,7 +154,7 @@ func (c *Check) try(ctx context.Context, count int) (answered, leaked bool, err 
 			return false, false, err
 		}
 	}
-	return answered, false, nil
+	return answered, false, renewal
 }
 
 // ensure makes the certificate, where there is none or the half of its lifetime is over.
@@ -162,7 +183,7 @@ func (c *Check) ensure(ctx context.Context) error {
 		return err
 	}
 	c.chain, c.key = issued.ChainPEM, keyPEM
-	c.renewAt = now.Add(issued.NotAfter().Sub(now) / 2)
+	c.renewAt, c.endsAt = now.Add(issued.NotAfter().Sub(now)/2), issued.NotAfter()
 	return nil
 }
 
@@ -189,6 +210,9 @@ func (c *Check) request(ctx context.Context, key crypto.Signer) ([]byte, error) 
 		return nil, err
 	}
 	defer func() { _ = requests.Delete(context.WithoutCancel(ctx), made.Name, metav1.DeleteOptions{}) }()
+	if !bytes.Equal(made.Spec.Request, requestPEM) || made.Spec.SignerName != c.SignerName {
+		return nil, errors.New("somebody changed the request: it is not approved")
+	}
 	made.Status.Conditions = append(made.Status.Conditions, certificatesv1.CertificateSigningRequestCondition{
 		Type: certificatesv1.CertificateApproved, Status: corev1.ConditionTrue, Reason: "DenialCheck",
 		Message: "The client identity operator tries with this certificate, which grants nothing, whether the API server denies revoked ones.",

@@ -13,7 +13,7 @@ const (
 	window = 5
 	// leaks is how many of them have to be let through until denial counts as off: a rolling update may let one pass.
 	leaks = 2
-	// silence is how many rounds without an answer make what was known unknown.
+	// silence is how many rounds without an answer it takes to say no more that it is denied.
 	silence = 10
 
 	// reachUnknown means that nothing has been found out yet.
@@ -55,6 +55,6 @@ func (j *judgement) round(leaked bool) {
 // unanswered takes in a round without an answer.
 func (j *judgement) unanswered() {
 	if j.silent++; j.silent >= silence {
-		*j = judgement{silent: silence}
+		*j = judgement{reach: v1alpha1.ReachBindings, silent: silence}
 	}
 }

@@ -30,10 +30,11 @@ func TestJudgement(t *testing.T) {
 		"not on for long enough":                  {"ddddll" + "dddd", bindings},
 		"one of several API servers does not ask": {"dldlddlldl", bindings},
 		"no answer for a moment":                  {"ddd---", api},
-		"no answer for long":                      {"ddd" + strings.Repeat("-", silence), reachUnknown},
-		"an answer again":                         {"ddd" + strings.Repeat("-", silence) + "d", api},
+		"no answer for long":                      {"ddd" + strings.Repeat("-", silence), bindings},
+		"an answer again":                         {"ddd" + strings.Repeat("-", silence) + "d", bindings},
+		"answers again":                           {"ddd" + strings.Repeat("-", silence) + "ddddd", api},
 		"silence, broken by an answer":            {"ddd" + strings.Repeat("-", silence-1) + "d" + strings.Repeat("-", silence-1), api},
-		"turned on while nobody answered":         {strings.Repeat("l", startRounds) + strings.Repeat("-", silence) + "d", api},
+		"turned on while nobody answered":         {strings.Repeat("l", startRounds) + strings.Repeat("-", silence) + "ddddd", api},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var j judgement

@@ -57,6 +57,8 @@ type Order struct {
 	Hash string
 	// RenewRequest identifies the renew request that this answers; empty where it answers none.
 	RenewRequest string
+	// SameKey says that the key is the one of the published certificate.
+	SameKey bool
 }
 
 // Outcome is what became of a request.

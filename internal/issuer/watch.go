@@ -112,8 +112,11 @@ func (w *Watch) refusesAny(ctx context.Context, identities []*v1alpha1.ClientIde
 			continue
 		}
 		_, err = w.Prover.WhoAmI(ctx, certificatePEM, keyPEM)
-		if apierrors.IsUnauthorized(err) {
+		switch {
+		case apierrors.IsUnauthorized(err):
 			return true, nil
+		case apierrors.IsForbidden(err): // who that is was accepted
+			return false, nil
 		}
 		return false, err
 	}

@@ -155,6 +155,7 @@ func controllerOptions(options Options) controller.Options {
 		SlowLook:       options.SlowLook,
 		IssuerInterval: options.IssuerInterval,
 		DormantAfter:   options.Audit.DormantAfter,
+		Deniable:       options.Authorization.BindAddress != off,
 	}
 }
 

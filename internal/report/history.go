@@ -91,7 +91,7 @@ func sameSecond(a, b *metav1.Time) bool {
 // NextChange returns when what a status says changes by the mere passing of time; zero where it does not.
 func NextChange(identity *v1alpha1.ClientIdentity, status *v1alpha1.ClientIdentityStatus, now time.Time) time.Time {
 	var times []time.Time
-	for _, until := range []time.Time{unrevokedUntil(&identity.Spec, status, now), revivedUntil(&identity.Spec, identity.UID, status, now), aloneUntil(&identity.Spec, status, now)} {
+	for _, until := range []time.Time{unrevokedUntil(&identity.Spec, status, now), revivedUntil(&identity.Spec, identity.UID, status, now), aloneUntil(&identity.Spec, status, now, false)} {
 		if !until.IsZero() {
 			times = append(times, until.Add(timing.ClockSkew))
 		}

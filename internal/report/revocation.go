@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/access"
+	"github.com/clientidentity/operator/internal/certificate"
 	"github.com/clientidentity/operator/internal/timing"
 )
 
@@ -49,10 +51,12 @@ func revocation(status *v1alpha1.ClientIdentityStatus, in Input) metav1.Conditio
 		return no(rights.Reason, "%s", rights.Message)
 	}
 	denied := status.RevocationReach == v1alpha1.ReachAPIServer
-	if until := aloneUntil(spec, status, in.Now); !until.IsZero() && !denied {
-		return no(v1alpha1.ReasonNotDenied, "the API server does not ask the operator which certificates to deny (docs/guides/deny.md), so that "+
-			"spec.revokedCertificates ends nothing for those that are valid, until %s: raise spec.revokeIssuedBefore to revoke all that were issued so far",
-			timing.Stamp(until))
+	if until := aloneUntil(spec, status, in.Now, denied); !until.IsZero() {
+		why := "the API server is not known to ask the operator which certificates to deny (docs/guides/deny.md), so that spec.revokedCertificates ends nothing"
+		if denied {
+			why = "the API server denies what is in spec.revokedCertificates as it was issued, but its holder can encode a certificate from before it began to ask in another way"
+		}
+		return no(v1alpha1.ReasonNotDenied, "%s for what is valid until %s: raise spec.revokeIssuedBefore to revoke all that were issued so far", why, timing.Stamp(until))
 	}
 	if spec.RevokeIssuedBefore == nil {
 		if denied {
@@ -63,7 +67,7 @@ func revocation(status *v1alpha1.ClientIdentityStatus, in Input) metav1.Conditio
 	when := timing.Stamp(spec.RevokeIssuedBefore.Time)
 	until := unrevokedUntil(spec, status, in.Now)
 	switch {
-	case denied && (until.IsZero() || !othersValid(status, in.Now)):
+	case denied && recognizable(in.Identity, status, in.Now):
 		return yes(v1alpha1.ReasonDeniedByAPIServer, "The API server denies every request with certificates issued before %s, whoever granted them something", when)
 	case spec.BindTo == v1alpha1.BindToCredential:
 		return yes(v1alpha1.ReasonRevoked, "Certificates issued before %s have nothing that the role bindings of this identity grant; "+
@@ -80,15 +84,29 @@ func setReach(status *v1alpha1.ClientIdentityStatus, reach v1alpha1.RevocationRe
 	status.RevocationReach = cmp.Or(reach, status.RevocationReach, v1alpha1.ReachBindings)
 }
 
-// aloneUntil returns until when certificates in spec.revokedCertificates are valid, and have rights unless they are denied; the
-// zero time where there is none.
-func aloneUntil(spec *v1alpha1.ClientIdentitySpec, status *v1alpha1.ClientIdentityStatus, now time.Time) time.Time {
+// recognizable says whether the API server knows all valid certificates of an identity by a group in them, which their holder cannot
+// change: those that were issued before it asked may be without.
+func recognizable(identity *v1alpha1.ClientIdentity, status *v1alpha1.ClientIdentityStatus, now time.Time) bool {
+	prefix := certificate.CredentialGroupPrefix(string(identity.UID))
+	return !othersValid(status, now) && !slices.ContainsFunc(status.Certificates, func(c v1alpha1.IssuedCertificate) bool {
+		return !over(c.NotAfter, now) && !hasPrefix(c.Groups, prefix)
+	})
+}
+
+func hasPrefix(groups []string, prefix string) bool {
+	return slices.ContainsFunc(groups, func(group string) bool { return strings.HasPrefix(group, prefix) })
+}
+
+// aloneUntil returns until when certificates in spec.revokedCertificates are valid and have rights all the same; the zero time where
+// there is none. Where they are denied, that is those without a group of their own: their holder can change the fingerprint.
+func aloneUntil(spec *v1alpha1.ClientIdentitySpec, status *v1alpha1.ClientIdentityStatus, now time.Time, denied bool) time.Time {
 	var until time.Time
 	for i := range spec.RevokedCertificates {
 		fingerprint := spec.RevokedCertificates[i].Fingerprint
 		listed := slices.IndexFunc(status.Certificates, func(c v1alpha1.IssuedCertificate) bool { return c.Fingerprint == fingerprint })
 		var end *metav1.Time
 		switch {
+		case listed >= 0 && denied && hasPrefix(status.Certificates[listed].Groups, v1alpha1.CertificateGroupPrefix):
 		case listed >= 0 && !olderHere(spec, &status.Certificates[listed]):
 			end = status.Certificates[listed].NotAfter
 		case listed < 0 && status.OtherCertificates != nil:

@@ -13,6 +13,7 @@ import (
 
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/access"
+	"github.com/clientidentity/operator/internal/certificate"
 	"github.com/clientidentity/operator/internal/problem"
 )
 
@@ -25,6 +26,13 @@ func revoking(fingerprint string) func(*v1alpha1.ClientIdentity) {
 	}
 }
 
+// marked is a status whose certificate carries the groups that the API server knows it by.
+func marked() v1alpha1.ClientIdentityStatus {
+	status := standing()
+	status.Certificates[0].Groups = []string{certificate.CredentialGroup(string(identity().UID), nil), v1alpha1.CertificateGroupPrefix + "x"}
+	return status
+}
+
 func TestRevocationSaysHowFarItReaches(t *testing.T) {
 	const api, bindings, unknown = v1alpha1.ReachAPIServer, v1alpha1.ReachBindings, v1alpha1.RevocationReach("")
 	others := func(s *v1alpha1.ClientIdentityStatus) {
@@ -32,6 +40,7 @@ func TestRevocationSaysHowFarItReaches(t *testing.T) {
 	}
 	deniedBefore := func(s *v1alpha1.ClientIdentityStatus) { s.RevocationReach = api }
 	asked := func(s *v1alpha1.ClientIdentityStatus) { s.Certificates[0].RevokeIssuedBefore = at(0) }
+	unmarked := func(s *v1alpha1.ClientIdentityStatus) { s.Certificates[0].Groups = nil }
 	nothing := func(*v1alpha1.ClientIdentityStatus) {}
 	type spec = []func(*v1alpha1.ClientIdentity)
 	for name, test := range map[string]struct {
@@ -44,10 +53,14 @@ func TestRevocationSaysHowFarItReaches(t *testing.T) {
 	}{
 		"nothing is revoked":                            {nil, deniedBefore, api, 0, "", ""},
 		"by time, bound to the user":                    {spec{revokedBefore}, nothing, bindings, 0, v1alpha1.ReasonOlderCertificatesValid, bindings},
-		"the same, denied":                              {spec{revokedBefore}, nothing, api, 0, v1alpha1.ReasonDeniedByAPIServer, api},
+		"bound to the user, and denied":                 {spec{revokedBefore}, nothing, api, 0, v1alpha1.ReasonDeniedByAPIServer, api},
 		"the same, with certificates that nobody knows": {spec{revokedBefore}, others, api, 0, v1alpha1.ReasonOlderCertificatesValid, api},
 		"by time, bound to the credential":              {spec{revokedBefore, toCredential}, nothing, bindings, 0, v1alpha1.ReasonRevoked, bindings},
-		"the same, denied, others known by their group": {spec{revokedBefore, toCredential}, others, api, 0, v1alpha1.ReasonDeniedByAPIServer, api},
+		"the same, denied":                              {spec{revokedBefore, toCredential}, nothing, api, 0, v1alpha1.ReasonDeniedByAPIServer, api},
+		"the same, with some that nobody knows":         {spec{revokedBefore, toCredential}, others, api, 0, v1alpha1.ReasonRevoked, api},
+		"bound to the user, from before it was denied":  {spec{revokedBefore}, unmarked, api, 0, v1alpha1.ReasonOlderCertificatesValid, api},
+		"bound to the credential since, from before":    {spec{revokedBefore, toCredential}, unmarked, api, 0, v1alpha1.ReasonRevoked, api},
+		"alone, from before it was denied":              {spec{revoking("f1")}, unmarked, api, 0, v1alpha1.ReasonNotDenied, api},
 		"nobody has found out":                          {spec{revokedBefore, toCredential}, nothing, unknown, 0, v1alpha1.ReasonRevoked, bindings},
 		"nobody has found out since":                    {spec{revokedBefore, toCredential}, deniedBefore, unknown, 0, v1alpha1.ReasonDeniedByAPIServer, api},
 		"it is denied no more":                          {spec{revokedBefore, toCredential}, deniedBefore, bindings, 0, v1alpha1.ReasonRevoked, bindings},
@@ -60,7 +73,7 @@ func TestRevocationSaysHowFarItReaches(t *testing.T) {
 		"alone, newer than the revocation by time":      {spec{revoking("f1"), revokedBefore, toCredential}, asked, bindings, 0, v1alpha1.ReasonNotDenied, bindings},
 	} {
 		t.Run(name, func(t *testing.T) {
-			before := standing()
+			before := marked()
 			test.before(&before)
 			status := Compute(Input{
 				Identity: identity(test.spec...), Before: before, Now: start.Add(test.after), Reach: test.reach,
@@ -101,14 +114,14 @@ func TestAWithdrawalSaysHowFarItReaches(t *testing.T) {
 	}{
 		"bindings":                 {v1alpha1.ReachBindings, nil, "are gone"},
 		"the API server":           {v1alpha1.ReachAPIServer, nil, "are gone, and the API server denies every request with its certificates"},
-		"those that it knows":      {v1alpha1.ReachAPIServer, &v1alpha1.OtherCertificates{NotAfter: at(time.Hour)}, "that status.certificates lists"},
+		"those that it knows":      {v1alpha1.ReachAPIServer, &v1alpha1.OtherCertificates{NotAfter: at(time.Hour)}, "that carry its credential group"},
 		"nobody has found out yet": {"", nil, "are gone"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			before := standing()
+			before := marked()
 			before.ResidualAccess, before.OtherCertificates = nil, test.others
 			status := ComputeWithdrawn(Withdrawal{
-				Identity: identity(), Before: before, Ending: access.Ending{Reason: v1alpha1.ReasonWithdrawnByState}, SecretGone: true, CredentialGone: true, Done: true, Reach: test.reach,
+				Identity: identity(), Before: before, Ending: access.Ending{Reason: v1alpha1.ReasonWithdrawnByState}, SecretGone: true, CredentialGone: true, Done: true, Reach: test.reach, Now: start,
 			})
 			c := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionWithdrawn)
 			if c == nil || !strings.HasSuffix(c.Message, test.want) {

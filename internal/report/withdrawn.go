@@ -5,6 +5,7 @@ package report
 
 import (
 	"fmt"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -31,6 +32,7 @@ type Withdrawal struct {
 	Residual *v1alpha1.ResidualAccess
 	// Problem is what keeps the access from ending, or nil.
 	Problem *problem.Problem
+	Now     time.Time
 	// Reach is how far the withdrawal reaches; empty while nobody has found out.
 	Reach v1alpha1.RevocationReach
 }
@@ -65,7 +67,7 @@ func ComputeWithdrawn(in Withdrawal) v1alpha1.ClientIdentityStatus {
 	setReach(&status, in.Reach)
 	message := in.Ending.Message
 	if in.Done {
-		message += ": role bindings and Secret are gone" + deniedMessage(&status, &in.Identity.Spec) + residualMessage(&status, in.Identity.Spec.Username)
+		message += ": role bindings and Secret are gone" + deniedMessage(&status, in) + residualMessage(&status, in.Identity.Spec.Username)
 	}
 	setWithdrawn(&status, in.Identity.Generation, in.Ending.Reason, message, in.Done, in.Problem)
 	setState(&status)
@@ -108,12 +110,12 @@ func keep(conditions []metav1.Condition, types ...string) []metav1.Condition {
 }
 
 // deniedMessage says whether the API server denies the certificates.
-func deniedMessage(status *v1alpha1.ClientIdentityStatus, spec *v1alpha1.ClientIdentitySpec) string {
+func deniedMessage(status *v1alpha1.ClientIdentityStatus, in Withdrawal) string {
 	switch {
 	case status.RevocationReach != v1alpha1.ReachAPIServer:
 		return ""
-	case spec.BindTo == v1alpha1.BindToUsername && status.OtherCertificates != nil:
-		return ", and the API server denies every request with those certificates that status.certificates lists"
+	case !recognizable(in.Identity, status, in.Now):
+		return ", and the API server denies every request with those certificates that carry its credential group"
 	}
 	return ", and the API server denies every request with its certificates"
 }

@@ -38,8 +38,8 @@ var (
 	byRevocation  = end{how: whatever(revoked), told: "ClientIdentity %q has revoked the certificates issued before", goesOn: true}
 	byWithdrawal  = end{how: whatever(withdrawn), told: "ClientIdentity %q has no access any more"}
 	byTime        = end{how: whatever(endingSoon), told: "ClientIdentity %q has no access any more"}
-	byGroup       = end{how: whatever(inNoGroup), told: "ClientIdentity %q is not in group \"developers\" any more", goesOn: true}
-	byDeletion    = end{told: "its ClientIdentity was deleted: ask an administrator"}
+	byGroup       = end{how: whatever(inNoGroup), told: "ClientIdentity %q is not in group \"developers\", which this certificate has", goesOn: true}
+	byDeletion    = end{told: "its ClientIdentity is not known: it was deleted, so ask an administrator"}
 	byFingerprint = end{
 		how:  func(c *holder.Copy) change { return stolen(c.Fingerprint) },
 		told: "ClientIdentity %q has revoked this certificate (the laptop was stolen)", goesOn: true,
@@ -74,25 +74,19 @@ var _ = Describe("A copy of a kubeconfig, of a user whom others have made an adm
 		Entry("this certificate alone is revoked (bindTo: Credential)", v1alpha1.BindToCredential, byFingerprint),
 	)
 
-	It("can do nothing any more once its identity is deleted (bindTo: Credential)", func() {
+	DescribeTable("can do nothing any more once its identity is deleted", func(to v1alpha1.BindTo) {
 		name := uniqueName("deleted")
-		leaked := leak(name, bound(v1alpha1.BindToCredential))
+		leaked := leak(name, bound(to))
 		Expect(admin.Delete(ctx, get(name))).To(Succeed())
 		canDoNothing(leaked, "ClientIdentity")
 		Eventually(func() error { return admin.Get(ctx, client.ObjectKey{Name: name}, &v1alpha1.ClientIdentity{}) }).
 			Should(MatchError(apierrors.IsNotFound, "IsNotFound"))
 		canDoNothing(leaked, byDeletion.told)
 		everybodyElseGoesOn()
-	})
-
-	It("keeps what others granted when its identity is deleted (bindTo: Username), since nothing in it says whose it was", func() {
-		name := uniqueName("deleted")
-		leaked := leak(name)
-		Expect(admin.Delete(ctx, get(name))).To(Succeed())
-		Eventually(func() error { return admin.Get(ctx, client.ObjectKey{Name: name}, &v1alpha1.ClientIdentity{}) }).
-			Should(MatchError(apierrors.IsNotFound, "IsNotFound"))
-		Eventually(refused(leaked.Connection())).Should(BeEmpty())
-	})
+	},
+		Entry("(bindTo: Username)", v1alpha1.BindToUsername),
+		Entry("(bindTo: Credential)", v1alpha1.BindToCredential),
+	)
 
 	It("is denied, too, by those who ask the API server about its certificate, as kubelets do", func() {
 		name := uniqueName("asked-about")
