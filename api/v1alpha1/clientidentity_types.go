@@ -201,9 +201,10 @@ type ClientIdentitySpec struct {
 	RevokeIssuedBefore *metav1.Time `json:"revokeIssuedBefore,omitempty"`
 
 	// revokedCertificates are single certificates of this user that are revoked: at most 64, each by its fingerprint. Where
-	// the API server asks the operator (docs/guides/deny.md) it denies every request with them; elsewhere this ends nothing,
-	// and the condition RevocationComplete says so. Where one is published, a new one with a new key replaces it. With
-	// privateKey.rotationPolicy: Never other certificates may have the same key: revokeIssuedBefore is for that.
+	// the API server asks the operator (docs/guides/deny.md) it denies requests with them, for as long as they stand here;
+	// elsewhere this ends nothing, and the condition RevocationComplete says so. Where one is published, a new one with a new
+	// key replaces it. With privateKey.rotationPolicy: Never other certificates may have the same key: revokeIssuedBefore is
+	// for that.
 	// +optional
 	// +listType=map
 	// +listMapKey=fingerprint

@@ -108,8 +108,8 @@ type ClientIdentityStatus struct {
 	ResidualAccess *ResidualAccess `json:"residualAccess,omitempty"`
 
 	// revocationReach says of a revocation or a withdrawal how far it reaches: Bindings takes away what the role bindings of
-	// this identity grant; with APIServer, the API server denies every request with the certificates, which is found out by
-	// trying. It is set where something is revoked or withdrawn.
+	// this identity grant; with APIServer, the API server denies requests with the certificates as well, which is found out by
+	// trying: the conditions RevocationComplete and Withdrawn say with which. It is set where something is revoked or withdrawn.
 	// +optional
 	RevocationReach RevocationReach `json:"revocationReach,omitempty"`
 

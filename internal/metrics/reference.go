@@ -113,7 +113,7 @@ var (
 	admissionDecisions = Metric{"clientidentity_admission_decisions_total", Counter, []string{labelResult}, Served,
 		"Requests that the admission webhook Allowed, Denied for missing rights, refused as Invalid, or refused as Unanswered since the API server did not say what the requester may do."}
 	denialEnforced = Metric{"clientidentity_denial_enforced", Gauge, nil, Leader,
-		"1 where the API server was tried and denies revoked certificates, 0 where it does not. There is none without --authorization-webhook-bind-address, or where that is not known."}
+		"1 where the API server was tried and denies revoked certificates, 0 where it does not, or could not be tried for a while. There is none without --authorization-webhook-bind-address, or before that is known."}
 	authorizationReviews = Metric{"clientidentity_authorization_reviews_total", Counter, []string{labelResult, labelReason}, Served,
 		"Requests of client certificates that the API server asked about: Denied, with the reason, NoOpinion, or Unanswered since the review could not be read."}
 )

@@ -60,7 +60,7 @@ func revocation(status *v1alpha1.ClientIdentityStatus, in Input) metav1.Conditio
 	}
 	if spec.RevokeIssuedBefore == nil {
 		if denied {
-			return yes(v1alpha1.ReasonDeniedByAPIServer, "The API server denies every request with the certificates in spec.revokedCertificates")
+			return yes(v1alpha1.ReasonDeniedByAPIServer, "The API server denies every request with the certificates in spec.revokedCertificates%s", unlisted(spec, status))
 		}
 		return yes(v1alpha1.ReasonRevoked, "No certificate that was issued for this identity and is in spec.revokedCertificates is valid any more")
 	}
@@ -82,6 +82,17 @@ func revocation(status *v1alpha1.ClientIdentityStatus, in Input) metav1.Conditio
 // setReach says how far a revocation reaches: as was said before, while nobody has found out.
 func setReach(status *v1alpha1.ClientIdentityStatus, reach v1alpha1.RevocationReach) {
 	status.RevocationReach = cmp.Or(reach, status.RevocationReach, v1alpha1.ReachBindings)
+}
+
+// unlisted continues what is said of spec.revokedCertificates, where the status does not tell by which group one is known.
+func unlisted(spec *v1alpha1.ClientIdentitySpec, status *v1alpha1.ClientIdentityStatus) string {
+	for i := range spec.RevokedCertificates {
+		fingerprint := spec.RevokedCertificates[i].Fingerprint
+		if !slices.ContainsFunc(status.Certificates, func(c v1alpha1.IssuedCertificate) bool { return c.Fingerprint == fingerprint }) {
+			return "; those that status.certificates does not list, as they were issued"
+		}
+	}
+	return ""
 }
 
 // recognizable says whether the API server knows all valid certificates of an identity by a group in them, which their holder cannot

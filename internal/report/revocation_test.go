@@ -95,6 +95,19 @@ func TestRevocationSaysHowFarItReaches(t *testing.T) {
 	}
 }
 
+func TestWhatTheStatusDoesNotListIsDeniedAsItWasIssued(t *testing.T) {
+	for fingerprint, want := range map[string]string{"f1": "spec.revokedCertificates", "f2": "as they were issued"} {
+		status := Compute(Input{
+			Identity: identity(revoking(fingerprint)), Before: marked(), Now: start, Reach: v1alpha1.ReachAPIServer,
+			Credential: Credential{Usable: true, UpToDate: true},
+		})
+		c := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionRevocationComplete)
+		if c == nil || c.Reason != v1alpha1.ReasonDeniedByAPIServer || !strings.HasSuffix(c.Message, want) {
+			t.Errorf("%s: %+v, want %q", fingerprint, c, want)
+		}
+	}
+}
+
 func TestABindingThatIsNotRevokedCountsMoreThanADenial(t *testing.T) {
 	rights := &problem.Problem{Reason: v1alpha1.ReasonBindingNotRevoked, Message: "a binding"}
 	status := Compute(Input{

@@ -25,9 +25,9 @@ func encodedOtherwise(certificatePEM []byte) []byte {
 		Certificate, Algorithm asn1.RawValue
 		Signature              asn1.BitString
 	}
-	rest, err := asn1.Unmarshal(block.Bytes, &signed)
+	more, err := asn1.Unmarshal(block.Bytes, &signed)
 	Expect(err).NotTo(HaveOccurred())
-	Expect(rest).To(BeEmpty())
+	Expect(more).To(BeEmpty())
 	der, err := asn1.Marshal(struct {
 		Certificate, Algorithm asn1.RawValue
 		Signature              asn1.BitString
