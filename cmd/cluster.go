@@ -15,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/clientidentity/operator/internal/authorizationconfig"
@@ -36,9 +37,13 @@ type clusterOptions struct {
 }
 
 func (o *clusterOptions) bindFlags(flags *flag.FlagSet) {
+	o.bindConnectionFlags(flags)
+	flags.StringVar(&o.namespace, "namespace", "client-identity-system", "`name` of the namespace that the operator is installed in.")
+}
+
+func (o *clusterOptions) bindConnectionFlags(flags *flag.FlagSet) {
 	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "`file` with the kubeconfig of the cluster to ask. Empty means KUBECONFIG or ~/.kube/config.")
 	flags.StringVar(&o.context, "context", "", "`name` of the context in it. Empty means the current one.")
-	flags.StringVar(&o.namespace, "namespace", "client-identity-system", "`name` of the namespace that the operator is installed in.")
 }
 
 // complete reads from the cluster what is missing, and refuses one whose API server would not take the files.
@@ -83,14 +88,23 @@ func opens(ports []corev1.ServicePort) bool {
 	return slices.ContainsFunc(ports, func(port corev1.ServicePort) bool { return port.Port == authorizationconfig.Port })
 }
 
-func (o *clusterOptions) client() (*kubernetes.Clientset, error) {
+// connection returns a connection to the cluster, as the caller.
+func (o *clusterOptions) connection() (*rest.Config, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = o.kubeconfig
 	connection, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: o.context}).ClientConfig()
 	if err != nil {
-		return nil, fmt.Errorf("find the cluster: %w: set --kubeconfig or --context, or %s", err, instead)
+		return nil, fmt.Errorf("find the cluster: %w: set --kubeconfig or --context", err)
 	}
 	connection.Timeout = clusterTimeout
+	return connection, nil
+}
+
+func (o *clusterOptions) client() (*kubernetes.Clientset, error) {
+	connection, err := o.connection()
+	if err != nil {
+		return nil, fmt.Errorf("%w, or %s", err, instead)
+	}
 	return kubernetes.NewForConfig(connection)
 }
 

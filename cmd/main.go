@@ -78,6 +78,7 @@ kubeconfigs in Secrets, as ClientIdentity objects ask for.
 
 Usage: manager [flags]
        manager authorization-config --for <kind of cluster>   print how the API server asks it whether a certificate is denied
+       manager preflight                                       try whether the cluster signs, and whether it denies revoked certificates
 
 Flags:`)
 	flag.PrintDefaults()

@@ -13,11 +13,22 @@ import (
 
 // subcommandOf returns what the first argument asks for, nil where that is the operator itself.
 func subcommandOf(args []string) func() error {
-	if len(args) == 0 || args[0] != "authorization-config" {
+	if len(args) == 0 {
+		return nil
+	}
+	var run func() error
+	switch args[0] {
+	case "authorization-config":
+		run = func() error {
+			return printAuthorizationConfig(ctrl.SetupSignalHandler(), args[1:], os.Stdout, os.Stderr)
+		}
+	case "preflight":
+		run = func() error { return preflight(ctrl.SetupSignalHandler(), args[1:], os.Stdout) }
+	default:
 		return nil
 	}
 	return func() error {
-		err := printAuthorizationConfig(ctrl.SetupSignalHandler(), args[1:], os.Stdout, os.Stderr)
+		err := run()
 		if errors.Is(err, flag.ErrHelp) {
 			return nil
 		}

@@ -96,6 +96,20 @@ func (c *Check) Start(ctx context.Context) error {
 	}
 }
 
+// Found is what a look found out.
+type Found struct {
+	// Signed is the end of the certificate that was issued; zero where none was.
+	Signed time.Time
+	// LetThrough says that one of the tries was not denied.
+	LetThrough bool
+}
+
+// Once tries that often, and returns what it found out. The error says what could not be tried.
+func (c *Check) Once(ctx context.Context, count int) (Found, error) {
+	_, leaked, err := c.try(ctx, count)
+	return Found{Signed: c.endsAt, LetThrough: leaked}, err
+}
+
 // look makes one round of tries.
 func (c *Check) look(ctx context.Context, count int) {
 	answered, leaked, err := c.try(ctx, count)

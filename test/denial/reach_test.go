@@ -4,22 +4,16 @@
 package denial
 
 import (
+	"os/exec"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	certificatesv1 "k8s.io/api/certificates/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
-	"github.com/clientidentity/operator/test/controlplane"
+	"github.com/clientidentity/operator/test/operator"
 )
-
-// rbacAlone is an AuthorizationConfiguration that asks nobody.
-const rbacAlone = `apiVersion: apiserver.config.k8s.io/v1
-kind: AuthorizationConfiguration
-authorizers:
-- {type: Node, name: node}
-- {type: RBAC, name: rbac}
-`
 
 var _ = Describe("How far a revocation reaches", func() {
 	says := func(name, condition string) func() []string {
@@ -54,9 +48,7 @@ var _ = Describe("How far a revocation reaches", func() {
 
 		By("asking nobody any more")
 		DeferCleanup(func() { Expect(cp.ReplaceAuthorization(ctx, authorizer.Authorization("v1"))).To(Succeed()) })
-		Expect(cp.ReplaceAuthorization(ctx, func(controlplane.AuthorizationFiles) (controlplane.Authorization, error) {
-			return controlplane.Authorization{Configuration: []byte(rbacAlone)}, nil
-		})).To(Succeed())
+		Expect(cp.ReplaceAuthorization(ctx, operator.NobodyAsked)).To(Succeed())
 		Expect(refused(first.Connection())()).To(BeEmpty(), "what others granted it")
 		Eventually(says(revokedName, v1alpha1.ConditionRevocationComplete)).Should(Equal([]string{string(v1alpha1.ReachBindings), v1alpha1.ReasonRevoked}))
 		Eventually(says(aloneName, v1alpha1.ConditionRevocationComplete)).Should(Equal([]string{string(v1alpha1.ReachBindings), v1alpha1.ReasonNotDenied}))
@@ -68,6 +60,29 @@ var _ = Describe("How far a revocation reaches", func() {
 		Eventually(says(aloneName, v1alpha1.ConditionRevocationComplete)).Should(Equal(denied))
 		Expect(refused(next.Connection())()).To(BeEmpty(), "the new credential goes on")
 		Expect(refused(nextAlone.Connection())()).To(BeEmpty(), "the new credential goes on")
+	})
+
+	It("is told by preflight, before an identity depends on it", func() {
+		preflight := func(flags ...string) (string, error) {
+			output, err := exec.Command(binary, append([]string{"preflight", "--kubeconfig", cp.Kubeconfig(), "--tries=3"}, flags...)...).CombinedOutput()
+			return string(output), err
+		}
+		output, err := preflight("--require-denial")
+		Expect(err).NotTo(HaveOccurred(), output)
+		Expect(output).To(And(ContainSubstring(" signs: "), ContainSubstring("it denies revoked certificates, in 3 tries of 3")))
+		output, err = preflight("--signer=nobody")
+		Expect(err).To(HaveOccurred())
+		Expect(output).To(ContainSubstring("get a certificate to try with"))
+
+		By("asking nobody")
+		DeferCleanup(func() { Expect(cp.ReplaceAuthorization(ctx, authorizer.Authorization("v1"))).To(Succeed()) })
+		Expect(cp.ReplaceAuthorization(ctx, operator.NobodyAsked)).To(Succeed())
+		output, err = preflight()
+		Expect(err).NotTo(HaveOccurred(), output)
+		Expect(output).To(ContainSubstring("off     it does not deny"))
+		output, err = preflight("--require-denial")
+		Expect(err).To(HaveOccurred())
+		Expect(output).To(ContainSubstring("see docs/guides/deny.md"))
 	})
 
 	It("is found out with a certificate whose request leaves nothing behind", func() {
