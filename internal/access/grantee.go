@@ -5,7 +5,6 @@ package access
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -64,11 +63,16 @@ func RevokedSince(spec *v1alpha1.ClientIdentitySpec, askedWith *time.Time) bool 
 	return revoke != nil && (askedWith == nil || askedWith.Unix() != revoke.Unix())
 }
 
-// RevokedAlone returns the entry of spec.revokedCertificates that revokes one of the fingerprints, or nil.
-func RevokedAlone(spec *v1alpha1.ClientIdentitySpec, fingerprints ...string) *v1alpha1.RevokedCertificate {
-	for i := range spec.RevokedCertificates {
-		if slices.Contains(fingerprints, spec.RevokedCertificates[i].Fingerprint) {
-			return &spec.RevokedCertificates[i]
+// RevokedAlone says whether spec.revokedCertificates has a fingerprint.
+func RevokedAlone(spec *v1alpha1.ClientIdentitySpec, fingerprint string) bool {
+	return slices.ContainsFunc(spec.RevokedCertificates, func(c v1alpha1.RevokedCertificate) bool { return c.Fingerprint == fingerprint })
+}
+
+// Listed returns the certificate of that fingerprint that a status lists, or nil.
+func Listed(status *v1alpha1.ClientIdentityStatus, fingerprint string) *v1alpha1.IssuedCertificate {
+	for i := range status.Certificates {
+		if status.Certificates[i].Fingerprint == fingerprint {
+			return &status.Certificates[i]
 		}
 	}
 	return nil
@@ -86,14 +90,13 @@ func GrantsOlderCredential(id *v1alpha1.ClientIdentity, subjects []rbacv1.Subjec
 // GrantsNewerCredential says whether subjects of a binding name a later credential of an identity than its spec asks for: somebody
 // knows a newer spec, or a revocation that was ahead of its time was followed by an earlier one.
 func GrantsNewerCredential(id *v1alpha1.ClientIdentity, subjects []rbacv1.Subject) bool {
-	prefix, wanted := certificate.CredentialGroupPrefix(string(id.UID)), int64(0)
+	wanted := int64(0)
 	if id.Spec.RevokeIssuedBefore != nil {
 		wanted = id.Spec.RevokeIssuedBefore.Unix()
 	}
 	return slices.ContainsFunc(subjects, func(s rbacv1.Subject) bool {
-		of, own := strings.CutPrefix(s.Name, prefix)
-		seconds, err := strconv.ParseInt(of, 10, 64)
-		return own && err == nil && s.Kind == rbacv1.GroupKind && seconds > wanted
+		uid, seconds, ok := certificate.ParseCredentialGroup(s.Name)
+		return ok && uid == certificate.UIDKey(string(id.UID)) && s.Kind == rbacv1.GroupKind && seconds > wanted
 	})
 }
 

@@ -7,12 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"k8s.io/apiserver/pkg/authentication/user"
 
+	"github.com/clientidentity/operator/internal/certificate"
 	"github.com/clientidentity/operator/internal/denial"
 )
 
@@ -21,9 +21,6 @@ const kind = "SubjectAccessReview"
 
 // The versions of it that an AuthorizationConfiguration can name (subjectAccessReviewVersion).
 var apiVersions = map[string]bool{"authorization.k8s.io/v1": true, "authorization.k8s.io/v1beta1": true}
-
-// fingerprintPrefix begins the credential id of a client certificate (k8s.io/apiserver, authentication/request/x509).
-const fingerprintPrefix = "X509SHA256="
 
 // review is what is asked: who, and in which version. What for plays no part.
 type review struct {
@@ -80,7 +77,7 @@ func readSpec(in *jsontext.Decoder, key string, subject *denial.Subject) error {
 				return err
 			}
 			for _, id := range ids {
-				if fingerprint, ok := strings.CutPrefix(id, fingerprintPrefix); ok {
+				if fingerprint, ok := certificate.FingerprintOf(id); ok {
 					subject.Fingerprints = append(subject.Fingerprints, fingerprint)
 				}
 			}

@@ -11,6 +11,7 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -91,4 +92,14 @@ func (i *Issued) Issuer() string { return shorten(i.Certificate.Issuer.String())
 // tells CAs of the same name apart: a rotated CA mostly keeps its name.
 func (i *Issued) AuthorityKeyID() string {
 	return shorten(hex.EncodeToString(i.Certificate.AuthorityKeyId))
+}
+
+// FingerprintOf returns the fingerprint in a credential id, as the API server writes it into the extra of a user
+// (authentication.kubernetes.io/credential-id; k8s.io/apiserver, authentication/request/x509); ok is false, and the fingerprint
+// empty, where it is none of a client certificate.
+func FingerprintOf(credentialID string) (fingerprint string, ok bool) {
+	if fingerprint, ok = strings.CutPrefix(credentialID, "X509SHA256="); !ok {
+		return "", false
+	}
+	return fingerprint, true
 }

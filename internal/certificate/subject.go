@@ -101,7 +101,25 @@ func CredentialGroup(uid string, revokeIssuedBefore *time.Time) string {
 
 // CredentialGroupPrefix returns what all credential groups of an identity begin with, whatever was revoked.
 func CredentialGroupPrefix(uid string) string {
-	return v1alpha1.CredentialGroupPrefix + strings.ReplaceAll(uid, "-", "") + ":"
+	return v1alpha1.CredentialGroupPrefix + UIDKey(uid) + ":"
+}
+
+// UIDKey returns a UID as credential groups have it: without dashes.
+func UIDKey(uid string) string { return strings.ReplaceAll(uid, "-", "") }
+
+// ParseCredentialGroup returns whose credential group that is, as UIDKey writes it, and the revocation in it in Unix seconds; ok is
+// false for any other group.
+func ParseCredentialGroup(group string) (uid string, revocation int64, ok bool) {
+	rest, ok := strings.CutPrefix(group, v1alpha1.CredentialGroupPrefix)
+	if !ok {
+		return "", 0, false
+	}
+	uid, seconds, ok := strings.Cut(rest, ":")
+	if !ok || uid == "" {
+		return "", 0, false
+	}
+	revocation, err := strconv.ParseInt(seconds, 10, 64)
+	return uid, revocation, err == nil
 }
 
 // unixSeconds returns 0 for a time that is not set. Fractions of a second are dropped: metav1.Time loses

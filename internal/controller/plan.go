@@ -135,7 +135,7 @@ func (c *credential) scheduleAfter(l look.Look, in renewal.Input, published *rep
 
 // revokedAlone says whether the spec revokes the published certificate by its fingerprint.
 func revokedAlone(l look.Look) bool {
-	return l.Status.Certificate != nil && access.RevokedAlone(&l.Identity.Spec, l.Status.Certificate.Fingerprint) != nil
+	return l.Status.Certificate != nil && access.RevokedAlone(&l.Identity.Spec, l.Status.Certificate.Fingerprint)
 }
 
 // openOf describes an open request for a plan. One with the key of a certificate that is revoked by now is of no use.

@@ -9,12 +9,12 @@ package denial
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/access"
+	"github.com/clientidentity/operator/internal/certificate"
 	"github.com/clientidentity/operator/internal/timing"
 )
 
@@ -86,7 +86,7 @@ func Decide(s Subject, known Identities, now time.Time) (*Denial, error) {
 		return nil, nil
 	}
 	for _, group := range s.Groups {
-		uid, revocation, ok := parseCredentialGroup(group)
+		uid, revocation, ok := certificate.ParseCredentialGroup(group)
 		if !ok {
 			continue
 		}
@@ -107,7 +107,9 @@ func Decide(s Subject, known Identities, now time.Time) (*Denial, error) {
 			return nil, err
 		}
 		// Where one of them has issued it, the others of that user have no say.
-		if lists := slices.IndexFunc(identities, func(identity *v1alpha1.ClientIdentity) bool { return listed(identity, fingerprint) != nil }); lists >= 0 {
+		if lists := slices.IndexFunc(identities, func(identity *v1alpha1.ClientIdentity) bool {
+			return access.Listed(&identity.Status, fingerprint) != nil
+		}); lists >= 0 {
 			identities = identities[lists : lists+1]
 		}
 		for _, identity := range identities {
@@ -132,20 +134,10 @@ func byFingerprint(s Subject, identity *v1alpha1.ClientIdentity, fingerprint str
 	if s.Username != identity.Spec.Username {
 		return nil
 	}
-	if c := listed(identity, fingerprint); c != nil {
+	if c := access.Listed(&identity.Status, fingerprint); c != nil {
 		return judge(s, identity, access.RevokedSince(&identity.Spec, timing.Of(c.RevokeIssuedBefore)), now)
 	}
 	return revokedAlone(s, identity)
-}
-
-// listed returns the certificate of that fingerprint that the status of an identity lists, or nil.
-func listed(identity *v1alpha1.ClientIdentity, fingerprint string) *v1alpha1.IssuedCertificate {
-	for i := range identity.Status.Certificates {
-		if identity.Status.Certificates[i].Fingerprint == fingerprint {
-			return &identity.Status.Certificates[i]
-		}
-	}
-	return nil
 }
 
 // judge judges a certificate that was issued for an identity, and says in what order of reasons: the first is what its holder is told.
@@ -172,24 +164,26 @@ func judge(s Subject, identity *v1alpha1.ClientIdentity, older bool, now time.Ti
 // revokedAlone denies a certificate that the spec of an identity revokes by its fingerprint. Its holder can encode the certificate in
 // another way, which has another fingerprint: so where the status lists it, the group counts that no other certificate has.
 func revokedAlone(s Subject, identity *v1alpha1.ClientIdentity) *Denial {
-	revoked := access.RevokedAlone(&identity.Spec, s.Fingerprints...)
-	for i := range identity.Spec.RevokedCertificates {
-		entry := &identity.Spec.RevokedCertificates[i]
-		c := listed(identity, entry.Fingerprint)
-		if revoked == nil && c != nil && slices.ContainsFunc(c.Groups, func(group string) bool {
-			return strings.HasPrefix(group, v1alpha1.CertificateGroupPrefix) && slices.Contains(s.Groups, group)
-		}) {
-			revoked = entry
-		}
+	revokes := func(entry v1alpha1.RevokedCertificate) bool {
+		return slices.Contains(s.Fingerprints, entry.Fingerprint) || carriesGroupOf(s, access.Listed(&identity.Status, entry.Fingerprint))
 	}
-	if revoked == nil {
+	i := slices.IndexFunc(identity.Spec.RevokedCertificates, revokes)
+	if i < 0 {
 		return nil
 	}
+	revoked := identity.Spec.RevokedCertificates[i]
 	message := fmt.Sprintf("ClientIdentity %q has revoked this certificate", identity.Name)
 	if revoked.Reason != "" {
 		message += " (" + revoked.Reason + ")"
 	}
 	return &Denial{Reason: CertificateRevoked, Identity: identity.Name, Message: message + ": get the new kubeconfig, or ask an administrator of this cluster"}
+}
+
+// carriesGroupOf says whether a request came with the group that no other certificate than that one has; nil is none.
+func carriesGroupOf(s Subject, c *v1alpha1.IssuedCertificate) bool {
+	return c != nil && slices.ContainsFunc(c.Groups, func(group string) bool {
+		return strings.HasPrefix(group, v1alpha1.CertificateGroupPrefix) && slices.Contains(s.Groups, group)
+	})
 }
 
 // foreignGroup returns a group in a certificate that its identity does not have.
@@ -208,23 +202,9 @@ func olderThan(identity *v1alpha1.ClientIdentity, revocation int64) bool {
 	return identity.Spec.RevokeIssuedBefore != nil && revocation < identity.Spec.RevokeIssuedBefore.Unix()
 }
 
-// parseCredentialGroup returns UID (without dashes) and revocation of a credential group; see certificate.CredentialGroup.
-func parseCredentialGroup(group string) (uid string, revocation int64, ok bool) {
-	rest, ok := strings.CutPrefix(group, v1alpha1.CredentialGroupPrefix)
-	if !ok {
-		return "", 0, false
-	}
-	uid, seconds, ok := strings.Cut(rest, ":")
-	if !ok || uid == "" {
-		return "", 0, false
-	}
-	revocation, err := strconv.ParseInt(seconds, 10, 64)
-	return uid, revocation, err == nil
-}
-
 // UIDKey returns a UID as Identities.ByUID takes it.
 func UIDKey(identity *v1alpha1.ClientIdentity) string {
-	return strings.ReplaceAll(string(identity.UID), "-", "")
+	return certificate.UIDKey(string(identity.UID))
 }
 
 // FingerprintKeys returns the fingerprints by which Identities.ByFingerprint finds an identity.

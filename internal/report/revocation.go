@@ -87,8 +87,7 @@ func setReach(status *v1alpha1.ClientIdentityStatus, reach v1alpha1.RevocationRe
 // unlisted continues what is said of spec.revokedCertificates, where the status does not tell by which group one is known.
 func unlisted(spec *v1alpha1.ClientIdentitySpec, status *v1alpha1.ClientIdentityStatus) string {
 	for i := range spec.RevokedCertificates {
-		fingerprint := spec.RevokedCertificates[i].Fingerprint
-		if !slices.ContainsFunc(status.Certificates, func(c v1alpha1.IssuedCertificate) bool { return c.Fingerprint == fingerprint }) {
+		if access.Listed(status, spec.RevokedCertificates[i].Fingerprint) == nil {
 			return "; those that status.certificates does not list, as they were issued"
 		}
 	}
@@ -113,14 +112,13 @@ func hasPrefix(groups []string, prefix string) bool {
 func aloneUntil(spec *v1alpha1.ClientIdentitySpec, status *v1alpha1.ClientIdentityStatus, now time.Time, denied bool) time.Time {
 	var until time.Time
 	for i := range spec.RevokedCertificates {
-		fingerprint := spec.RevokedCertificates[i].Fingerprint
-		listed := slices.IndexFunc(status.Certificates, func(c v1alpha1.IssuedCertificate) bool { return c.Fingerprint == fingerprint })
+		listed := access.Listed(status, spec.RevokedCertificates[i].Fingerprint)
 		var end *metav1.Time
 		switch {
-		case listed >= 0 && denied && hasPrefix(status.Certificates[listed].Groups, v1alpha1.CertificateGroupPrefix):
-		case listed >= 0 && !olderHere(spec, &status.Certificates[listed]):
-			end = status.Certificates[listed].NotAfter
-		case listed < 0 && status.OtherCertificates != nil:
+		case listed != nil && denied && hasPrefix(listed.Groups, v1alpha1.CertificateGroupPrefix):
+		case listed != nil && !olderHere(spec, listed):
+			end = listed.NotAfter
+		case listed == nil && status.OtherCertificates != nil:
 			end = status.OtherCertificates.NotAfter // whether it is one of them is not known
 		}
 		if !over(end, now) && end.After(until) {

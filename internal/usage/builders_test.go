@@ -49,7 +49,7 @@ func auditEvent(n int, after time.Duration, changes ...func(*auditv1.Event)) aud
 		Level: auditv1.LevelMetadata, AuditID: types.UID(fmt.Sprint(n)), Stage: auditv1.StageResponseComplete, Verb: "list",
 		RequestURI: "/api/v1/namespaces/development/configmaps?limit=500",
 		User: authenticationv1.UserInfo{Username: "alice@example.com", Groups: []string{"developers", "system:authenticated"}, Extra: map[string]authenticationv1.ExtraValue{
-			"authentication.kubernetes.io/credential-id": {certificateID + fingerprint(n)},
+			"authentication.kubernetes.io/credential-id": {"X509SHA256=" + fingerprint(n)},
 		}},
 		SourceIPs: []string{"203.0.113.7"}, UserAgent: "kubectl/v1.36.3",
 		ObjectRef:                &auditv1.ObjectReference{Resource: "configmaps", Namespace: "development", APIVersion: "v1"},

@@ -8,12 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
 	kjson "sigs.k8s.io/json"
 
+	"github.com/clientidentity/operator/internal/certificate"
 	"github.com/clientidentity/operator/internal/proof"
 )
 
@@ -33,18 +33,12 @@ type event struct {
 	StageTimestamp time.Time `json:"stageTimestamp"`
 }
 
-// certificateID is how the credential id of a client certificate begins; the SHA-256 of its DER in hexadecimal follows.
-const certificateID = "X509SHA256="
-
 // fingerprint returns the fingerprint of the certificate that the request came with; "" where it came with none.
 func (e *event) fingerprint() string {
 	if len(e.User.Extra.CredentialID) != 1 {
 		return ""
 	}
-	fingerprint, found := strings.CutPrefix(e.User.Extra.CredentialID[0], certificateID)
-	if !found {
-		return ""
-	}
+	fingerprint, _ := certificate.FingerprintOf(e.User.Extra.CredentialID[0])
 	return fingerprint
 }
 
