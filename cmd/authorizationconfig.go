@@ -66,18 +66,9 @@ func (o *authorizationConfigOptions) bindFlags(flags *flag.FlagSet) {
 func printAuthorizationConfig(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var options authorizationConfigOptions
 	flags := flag.NewFlagSet("manager authorization-config", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // errors are printed once, by main
 	options.bindFlags(flags)
-	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
-		flags.SetOutput(stdout)
-		fmt.Fprintf(stdout, authorizationConfigHelp, authorizationconfig.Service, webhookConfiguration)
-		flags.PrintDefaults()
+	if err := parse(flags, args, fmt.Sprintf(authorizationConfigHelp, authorizationconfig.Service, webhookConfiguration), stdout); err != nil {
 		return err
-	} else if err != nil {
-		return fmt.Errorf("%w: see manager authorization-config --help", err)
-	}
-	if flags.NArg() > 0 {
-		return fmt.Errorf("unexpected argument %q: see manager authorization-config --help", flags.Arg(0))
 	}
 	kind, err := authorizationconfig.KindOf(options.kind)
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/clientidentity/operator/internal/enforcement"
 	"github.com/clientidentity/operator/internal/proof"
+	"github.com/clientidentity/operator/internal/timing"
 )
 
 const preflightHelp = `Tries what a cluster does with client certificates: whether somebody signs, whether the API server takes what was signed, and
@@ -40,22 +41,13 @@ func preflight(ctx context.Context, args []string, stdout io.Writer) error {
 	var tries int
 	var require bool
 	flags := flag.NewFlagSet("manager preflight", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // errors are printed once, by main
 	cluster.bindConnectionFlags(flags)
 	flags.StringVar(&server, "server", "", "`URL` of the API server to try, in place of the one in the kubeconfig.")
 	flags.StringVar(&signer, "signer", certificatesv1.KubeAPIServerClientSignerName, "`name` of the signer that is asked.")
 	flags.IntVar(&tries, "tries", 20, "How often to try, over a connection each: behind a load balancer, each may meet another API server.")
 	flags.BoolVar(&require, "require-denial", false, "Exit with 1 where a certificate that is to be denied is let through.")
-	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
-		flags.SetOutput(stdout)
-		fmt.Fprint(stdout, preflightHelp)
-		flags.PrintDefaults()
+	if err := parse(flags, args, preflightHelp, stdout); err != nil {
 		return err
-	} else if err != nil {
-		return fmt.Errorf("%w: see manager preflight --help", err)
-	}
-	if flags.NArg() > 0 {
-		return fmt.Errorf("unexpected argument %q: see manager preflight --help", flags.Arg(0))
 	}
 	if tries < 1 {
 		return fmt.Errorf("--tries %d must be at least 1", tries)
@@ -74,7 +66,7 @@ func preflight(ctx context.Context, args []string, stdout io.Writer) error {
 	check := &enforcement.Check{Client: client, Prover: proof.New(connection), SignerName: signer, Clock: clock.RealClock{}}
 	found, err := check.Once(ctx, tries)
 	if !found.Signed.IsZero() {
-		fmt.Fprintf(stdout, "ok      signer %q signs: asked for a day, issued until %s\n", signer, found.Signed.Format("2006-01-02T15:04:05Z07:00"))
+		fmt.Fprintf(stdout, "ok      signer %q signs: asked for a day, issued until %s\n", signer, timing.Stamp(found.Signed))
 	}
 	if err != nil {
 		return err

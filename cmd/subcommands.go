@@ -6,6 +6,8 @@ package main
 import (
 	"errors"
 	"flag"
+	"fmt"
+	"io"
 	"os"
 
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -34,4 +36,21 @@ func subcommandOf(args []string) func() error {
 		}
 		return err
 	}
+}
+
+// parse parses the flags of a subcommand, which takes no arguments. Asked for help it prints that and fails with flag.ErrHelp.
+func parse(flags *flag.FlagSet, args []string, help string, stdout io.Writer) error {
+	flags.SetOutput(io.Discard) // errors are printed once, by main
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		flags.SetOutput(stdout)
+		fmt.Fprint(stdout, help)
+		flags.PrintDefaults()
+		return err
+	} else if err != nil {
+		return fmt.Errorf("%w: see %s --help", err, flags.Name())
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q: see %s --help", flags.Arg(0), flags.Name())
+	}
+	return nil
 }
