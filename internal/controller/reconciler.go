@@ -148,7 +148,7 @@ func New(d Dependencies, options Options) *Reconciler {
 			secrets: secrets, requests: requests, turns: issuance.NewTurns(), issuers: issuers, live: d.Live,
 			maxTTL: options.MaxTTL, allowedSigners: options.AllowedSigners, window: options.Spread, deniable: options.Deniable,
 		},
-		withdrawal: withdrawal{bindings: writer, live: d.Live, secrets: secrets, requests: requests},
+		withdrawal: withdrawal{bindings: writer, live: d.Live, secrets: secrets, requests: requests, reach: d.Reach},
 		statuses:   statuses.NewWriter(known, d.Live, d.Events, d.Metrics),
 		observed:   d.Observed, dormantAfter: options.DormantAfter,
 		reach: d.Reach, reachChanged: d.ReachChanged,
@@ -205,7 +205,6 @@ func (r *Reconciler) withdraw(
 	if outcome.CredentialGone {
 		r.credential.forget(identity.Name)
 	}
-	outcome.Reach = r.reach()
 	return r.statuses.Conclude(ctx, identity, report.ComputeWithdrawn(outcome.Withdrawal), statuses.Conclusion{
 		Now: now, Stale: outcome.Stale, Errs: []error{outcome.err},
 	})

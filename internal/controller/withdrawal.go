@@ -29,6 +29,8 @@ type withdrawal struct {
 	live     client.Reader
 	secrets  *secret.Store
 	requests *issuance.Requests
+	// reach says how far a withdrawal reaches; empty while that is not known.
+	reach func() v1alpha1.RevocationReach
 }
 
 // withdrawalOutcome is what was taken away.
@@ -72,6 +74,7 @@ func (w *withdrawal) apply(
 		Withdrawal: report.Withdrawal{
 			Identity: identity, Before: status, Now: now, Ending: ending, Stale: stale || statuses.Interrupted(ctx),
 			SecretGone: secretGone, CredentialGone: credentialGone, Done: done, Residual: residual, Problem: problem.Of(err),
+			Reach: w.reach(),
 		},
 		err: err,
 	}
