@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"runtime"
 
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -16,8 +17,11 @@ import (
 	"github.com/clientidentity/operator/internal/manager"
 )
 
-// version is set by the linker.
-var version = "dev"
+// Set by the linker: the version, and the commit that it was built from.
+var (
+	version  = "dev"
+	revision = "unknown"
+)
 
 func main() {
 	run := runManager
@@ -35,14 +39,14 @@ func runManager() error {
 	options.BindFlags(flag.CommandLine)
 	logging := manager.Logging{}
 	logging.BindFlags(flag.CommandLine)
-	showVersion := flag.Bool("version", false, "Print the version and exit.")
+	showVersion := flag.Bool("version", false, "Print version and revision, and exit.")
 	flag.Usage = usage
 	flag.Parse()
 	if flag.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q: see --help", flag.Arg(0))
 	}
 	if *showVersion {
-		fmt.Println(version)
+		fmt.Printf("%s (revision %s, %s, %s/%s)\n", version, revision, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 		return nil
 	}
 	logger := logging.Use()
@@ -57,7 +61,7 @@ func runManager() error {
 	if err != nil {
 		return err
 	}
-	logger.Info("starting", "version", version, "inCluster", options.InCluster, "secretNamespaces", options.SecretNamespaces)
+	logger.Info("starting", "version", version, "revision", revision, "inCluster", options.InCluster, "secretNamespaces", options.SecretNamespaces)
 	return mgr.Start(ctx)
 }
 

@@ -64,7 +64,7 @@ unbound=$(comm -23 <(roles config/rbac/role.yaml roles) <(roles config/rbac/role
 echo "verify: what Lua scripts, samples and guides name exists"
 go test ./internal/gitops ./internal/docs || fail "something names what does not exist"
 
-for module in . hack/tools hack/observability test/consumers; do
+for module in . hack/tools hack/observability hack/image test/consumers; do
 	echo "verify: $module/go.mod is tidy"
 	go -C "$module" mod tidy -diff || fail "$module/go.mod is not tidy: run 'go -C $module mod tidy'"
 done
