@@ -19,6 +19,7 @@ export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 
 IMG ?= ghcr.io/clientidentity/operator:$(VERSION)
 PLATFORMS ?= linux/amd64,linux/arm64
 CONTAINER_TOOL ?= docker
+INSTALLER ?= dist/install.yaml
 
 # The Dockerfile builds with the same flags: the bytes are the same.
 BUILD_MANAGER = CGO_ENABLED=0 go build -mod=readonly -buildvcs=false -trimpath \
@@ -31,6 +32,7 @@ CRD_REF_DOCS := bin/crd-ref-docs-$(call tool_version,github.com/elastic/crd-ref-
 GOLANGCI_LINT := bin/golangci-lint-$(call tool_version,github.com/golangci/golangci-lint/v2)
 GOVULNCHECK := bin/govulncheck-$(call tool_version,golang.org/x/vuln)
 PROMETHEUS_VERSION := $(shell awk '$$1 == "github.com/prometheus/prometheus" && $$2 ~ /^v/ {print $$2}' hack/observability/go.mod)
+HELM_VERSION := $(shell awk '$$1 == "helm.sh/helm/v4" && $$2 ~ /^v/ {print $$2}' hack/helm/go.mod)
 KUBERNETES_VERSION := $(shell awk '$$1 == "k8s.io/kubernetes" && $$2 ~ /^v/ {print $$2}' hack/controlplane/go.mod)
 
 # Ready-made binaries are used where CONTROL_PLANE_BIN is set.
@@ -47,6 +49,9 @@ export CONTROL_PLANE_BIN
 # The tests of alerts run these; ready-made ones are used where they are set.
 export PROMTOOL ?= $(CURDIR)/bin/promtool-$(PROMETHEUS_VERSION)
 export PROMETHEUS ?= $(CURDIR)/bin/prometheus-$(PROMETHEUS_VERSION)
+
+# The tests of the chart run it; a ready-made one is used where it is set.
+export HELM ?= $(CURDIR)/bin/helm-$(HELM_VERSION)
 
 KUBECTL ?= $(shell command -v kubectl || echo "$(CONTROL_PLANE_BIN)/kubectl")
 
@@ -95,9 +100,10 @@ dashboard: ## Generate the Grafana dashboard from hack/observability/dashboard.
 	go -C hack/observability run ./dashboard > config/grafana/client-identity-operator.json
 
 .PHONY: manifests
-manifests: $(CONTROLLER_GEN) dashboard ## Generate the CRD from the API types, the RBAC from the markers, and the dashboard.
+manifests: $(CONTROLLER_GEN) dashboard ## Generate the CRD from the API types, the RBAC from the markers, the dashboard, and what the chart takes from them.
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:artifacts:config=config/crd/bases
 	$(CONTROLLER_GEN) rbac:roleName=client-identity-operator-manager "paths=./internal/...;./cmd/..." output:rbac:artifacts:config=config/rbac
+	go run ./hack/chart
 
 .PHONY: fmt
 fmt: $(GOLANGCI_LINT) ## Format the Go files and add missing licence headers.
@@ -137,7 +143,7 @@ test-unit: ## Run the unit tests: fast, without a control plane.
 	CGO_ENABLED=1 go test -race ./api/... ./internal/... ./cmd/...
 
 .PHONY: test-integration
-test-integration: control-plane prometheus ## Run the integration tests on a real control plane (TEST_PKGS, TEST_ARGS narrow it).
+test-integration: control-plane prometheus helm ## Run the integration tests on a real control plane (TEST_PKGS, TEST_ARGS narrow it).
 	CGO_ENABLED=1 go test -race -count=1 -timeout 20m $(TEST_PKGS) $(TEST_ARGS)
 
 .PHONY: argocd-testdata
@@ -165,6 +171,9 @@ endif
 .PHONY: prometheus
 prometheus: $(PROMTOOL) $(PROMETHEUS) ## Build promtool and Prometheus for the tests of alerts, once; PROMTOOL and PROMETHEUS use ready ones.
 
+.PHONY: helm
+helm: $(HELM) ## Build the Helm CLI for the tests of the chart, once; HELM uses a ready one.
+
 ##@ Deploy (with kubectl, to the cluster of the current context)
 
 .PHONY: image
@@ -183,7 +192,12 @@ install: ## Install the CRD alone.
 
 .PHONY: deploy
 deploy: ## Install CRD, RBAC, policy and the operator, with the image IMG.
-	$(KUBECTL) kustomize config/default | sed 's|image: ghcr.io/clientidentity/operator:.*|image: $(IMG)|' | $(KUBECTL) apply -f -
+	$(manifests_with_image) | $(KUBECTL) apply -f -
+
+.PHONY: build-installer
+build-installer: ## Write all of that into one file for kubectl apply -f, with the image IMG: dist/install.yaml (INSTALLER).
+	@mkdir -p $(dir $(INSTALLER))
+	$(manifests_with_image) > $(INSTALLER)
 
 .PHONY: undeploy
 undeploy: ## Remove the operator; identities, their Secrets, bindings and the CRD stay.
@@ -198,6 +212,10 @@ GOOS=$(word 1,$(subst /, ,$(1))) GOARCH=$(word 2,$(subst /, ,$(1))) GOAMD64= GOA
 
 endef
 
+define manifests_with_image
+$(KUBECTL) kustomize config/default | sed 's|image: ghcr.io/clientidentity/operator:.*|image: $(IMG)|'
+endef
+
 # A tool is built once for each version in hack/tools/go.mod, for the machine that builds it.
 bin/controller-gen-%: ; $(call build_tool,sigs.k8s.io/controller-tools/cmd/controller-gen)
 bin/crd-ref-docs-%: ; $(call build_tool,github.com/elastic/crd-ref-docs)
@@ -207,6 +225,12 @@ bin/govulncheck-%: ; $(call build_tool,golang.org/x/vuln/cmd/govulncheck)
 # They are built for each version in hack/observability/go.mod.
 $(CURDIR)/bin/promtool-$(PROMETHEUS_VERSION): ; $(call build_prometheus,promtool)
 $(CURDIR)/bin/prometheus-$(PROMETHEUS_VERSION): ; $(call build_prometheus,prometheus)
+
+# It is built for the version in hack/helm/go.mod.
+$(CURDIR)/bin/helm-$(HELM_VERSION):
+	@echo "Building $(@F) (once; about a minute)"
+	@GOOS= GOARCH= CGO_ENABLED=0 go -C hack/helm build -buildvcs=false -trimpath -ldflags "-s -w -X helm.sh/helm/v4/internal/version.version=$(HELM_VERSION)" \
+		-o $@ helm.sh/helm/v4/cmd/helm
 
 # Without service discovery, which tests do not need, and without the pages of the user interface.
 define build_prometheus

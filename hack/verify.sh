@@ -23,7 +23,7 @@ before=$(mktemp -d)
 trap 'rm -rf "$before"' EXIT
 # copy_generated copies every generated file to the folder $1, paths kept.
 copy_generated() {
-	find api config/crd/bases config/rbac/role.yaml config/grafana config/argocd/argocd-cm.yaml docs/reference \
+	find api config/crd/bases config/rbac/role.yaml config/grafana config/argocd/argocd-cm.yaml docs/reference charts \
 		\( -name 'zz_generated.*' -o -name '*.yaml' -o -name '*.md' -o -name '*.json' \) -type f -print0 |
 		while IFS= read -r -d '' file; do
 			mkdir -p "$1/$(dirname "$file")"
@@ -64,7 +64,7 @@ unbound=$(comm -23 <(roles config/rbac/role.yaml roles) <(roles config/rbac/role
 echo "verify: what Lua scripts, samples and guides name exists"
 go test ./internal/gitops ./internal/docs || fail "something names what does not exist"
 
-for module in . hack/tools hack/observability hack/image test/consumers; do
+for module in $(git ls-files go.mod '*/go.mod' | xargs -n1 dirname); do
 	echo "verify: $module/go.mod is tidy"
 	go -C "$module" mod tidy -diff || fail "$module/go.mod is not tidy: run 'go -C $module mod tidy'"
 done
