@@ -100,9 +100,10 @@ dashboard: ## Generate the Grafana dashboard from hack/observability/dashboard.
 	go -C hack/observability run ./dashboard > config/grafana/client-identity-operator.json
 
 .PHONY: manifests
-manifests: $(CONTROLLER_GEN) dashboard ## Generate the CRD from the API types, the RBAC from the markers, the dashboard, and what the chart takes from them.
+manifests: $(CONTROLLER_GEN) dashboard ## Generate the CRD from the API types, the RBAC from the markers, the dashboard, the version, and what the chart takes.
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:artifacts:config=config/crd/bases
 	$(CONTROLLER_GEN) rbac:roleName=client-identity-operator-manager "paths=./internal/...;./cmd/..." output:rbac:artifacts:config=config/rbac
+	hack/set-version.sh $(VERSION)
 	go run ./hack/chart
 
 .PHONY: fmt
@@ -192,12 +193,12 @@ install: ## Install the CRD alone.
 
 .PHONY: deploy
 deploy: ## Install CRD, RBAC, policy and the operator, with the image IMG.
-	$(manifests_with_image) | $(KUBECTL) apply -f -
+	hack/render-manifests.sh "$(KUBECTL)" "$(IMG)" | $(KUBECTL) apply -f -
 
 .PHONY: build-installer
 build-installer: ## Write all of that into one file for kubectl apply -f, with the image IMG: dist/install.yaml (INSTALLER).
 	@mkdir -p $(dir $(INSTALLER))
-	$(manifests_with_image) > $(INSTALLER)
+	hack/render-manifests.sh "$(KUBECTL)" "$(IMG)" > $(INSTALLER)
 
 .PHONY: undeploy
 undeploy: ## Remove the operator; identities, their Secrets, bindings and the CRD stay.
@@ -210,10 +211,6 @@ define build_for
 echo "Building dist/$(call manager_for,$(1))"
 GOOS=$(word 1,$(subst /, ,$(1))) GOARCH=$(word 2,$(subst /, ,$(1))) GOAMD64= GOARM64= GOEXPERIMENT= GODEBUG= $(BUILD_MANAGER) -o dist/$(call manager_for,$(1)) ./cmd
 
-endef
-
-define manifests_with_image
-$(KUBECTL) kustomize config/default | sed 's|image: ghcr.io/clientidentity/operator:.*|image: $(IMG)|'
 endef
 
 # A tool is built once for each version in hack/tools/go.mod, for the machine that builds it.
