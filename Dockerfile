@@ -17,6 +17,7 @@ RUN go mod download
 
 COPY api/ api/
 COPY cmd/ cmd/
+COPY config/ config/
 COPY internal/ internal/
 RUN CGO_ENABLED=0 GOOS=${TARGETOS:-linux} GOARCH=${TARGETARCH} \
     go build -mod=readonly -buildvcs=false -trimpath \

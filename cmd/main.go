@@ -30,7 +30,7 @@ func main() {
 	}
 	if err := run(); err != nil {
 		fmt.Fprintf(os.Stderr, "error: %v\n", err)
-		os.Exit(1)
+		os.Exit(exitCode(err))
 	}
 }
 
@@ -82,7 +82,7 @@ kubeconfigs in Secrets, as ClientIdentity objects ask for.
 
 Usage: manager [flags]
        manager authorization-config --for <kind of cluster>   print how the API server asks it whether a certificate is denied
-       manager preflight                                       try whether the cluster signs, and whether it denies revoked certificates
+       manager preflight                                       try what the cluster does for the operator: signing, rights, admission, denial
 
 Flags:`)
 	flag.PrintDefaults()

@@ -25,14 +25,14 @@ func TestPreflightSaysWhatIsWrong(t *testing.T) {
 		"a file that is no kubeconfig": {[]string{"--kubeconfig=preflight.go"}, "find the cluster"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var out bytes.Buffer
-			if err := preflight(t.Context(), test.args, &out); err == nil || !strings.Contains(err.Error(), test.want) || out.Len() > 0 {
+			var out, problems bytes.Buffer
+			if err := runPreflight(t.Context(), test.args, &out, &problems); err == nil || !strings.Contains(err.Error(), test.want) || out.Len() > 0 {
 				t.Errorf("%v, want %q; prints %q", err, test.want, out.String())
 			}
 		})
 	}
 	var out bytes.Buffer
-	if err := preflight(t.Context(), []string{"--help"}, &out); !errors.Is(err, flag.ErrHelp) || !strings.Contains(out.String(), "-require-denial") {
+	if err := runPreflight(t.Context(), []string{"--help"}, &out, &out); !errors.Is(err, flag.ErrHelp) || !strings.Contains(out.String(), "-require-denial") {
 		t.Errorf("help: %v\n%s", err, out.String())
 	}
 }

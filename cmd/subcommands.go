@@ -25,7 +25,7 @@ func subcommandOf(args []string) func() error {
 			return printAuthorizationConfig(ctrl.SetupSignalHandler(), args[1:], os.Stdout, os.Stderr)
 		}
 	case "preflight":
-		run = func() error { return preflight(ctrl.SetupSignalHandler(), args[1:], os.Stdout) }
+		run = func() error { return runPreflight(ctrl.SetupSignalHandler(), args[1:], os.Stdout, os.Stderr) }
 	default:
 		return nil
 	}
@@ -38,6 +38,20 @@ func subcommandOf(args []string) func() error {
 	}
 }
 
+// usageError is that a subcommand was called wrongly.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// exitCode is what a program ends with that ends with this error.
+func exitCode(err error) int {
+	var usage usageError
+	if errors.As(err, &usage) {
+		return 2
+	}
+	return 1
+}
+
 // parse parses the flags of a subcommand, which takes no arguments. Asked for help it prints that and fails with flag.ErrHelp.
 func parse(flags *flag.FlagSet, args []string, help string, stdout io.Writer) error {
 	flags.SetOutput(io.Discard) // errors are printed once, by main
@@ -47,10 +61,10 @@ func parse(flags *flag.FlagSet, args []string, help string, stdout io.Writer) er
 		flags.PrintDefaults()
 		return err
 	} else if err != nil {
-		return fmt.Errorf("%w: see %s --help", err, flags.Name())
+		return usageError{fmt.Errorf("%w: see %s --help", err, flags.Name())}
 	}
 	if flags.NArg() > 0 {
-		return fmt.Errorf("unexpected argument %q: see %s --help", flags.Arg(0), flags.Name())
+		return usageError{fmt.Errorf("unexpected argument %q: see %s --help", flags.Arg(0), flags.Name())}
 	}
 	return nil
 }

@@ -4,6 +4,8 @@
 package denial
 
 import (
+	"encoding/json"
+	"errors"
 	"os/exec"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -12,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/preflight"
 	"github.com/clientidentity/operator/test/operator"
 )
 
@@ -63,26 +66,29 @@ var _ = Describe("How far a revocation reaches", func() {
 	})
 
 	It("is told by preflight, before an identity depends on it", func() {
-		preflight := func(flags ...string) (string, error) {
-			output, err := exec.Command(binary, append([]string{"preflight", "--kubeconfig", cp.Kubeconfig(), "--tries=3"}, flags...)...).CombinedOutput()
-			return string(output), err
+		run := func(flags ...string) map[string]preflight.Result {
+			GinkgoHelper()
+			command := exec.Command(binary, append([]string{"preflight", "-o=json", "--kubeconfig", cp.Kubeconfig(), "--tries=3"}, flags...)...)
+			output, err := command.Output()
+			var ended *exec.ExitError
+			Expect(err == nil || errors.As(err, &ended)).To(BeTrue())
+			var report preflight.Report
+			Expect(json.Unmarshal(output, &report)).To(Succeed(), string(output))
+			results := map[string]preflight.Result{"facts": preflight.Result(report.Facts.Denial)}
+			for _, check := range report.Checks {
+				results[check.Name] = check.Result
+			}
+			return results
 		}
-		output, err := preflight("--require-denial")
-		Expect(err).NotTo(HaveOccurred(), output)
-		Expect(output).To(And(ContainSubstring(" signs: "), ContainSubstring("it denies revoked certificates, in 3 tries of 3")))
-		output, err = preflight("--signer=nobody")
-		Expect(err).To(HaveOccurred())
-		Expect(output).To(ContainSubstring("get a certificate to try with"))
+		Expect(run("--require-denial")).To(And(
+			HaveKeyWithValue("signer", preflight.OK), HaveKeyWithValue("authentication", preflight.OK),
+			HaveKeyWithValue("denial", preflight.OK), HaveKeyWithValue("facts", preflight.Result("on"))))
 
 		By("asking nobody")
 		DeferCleanup(func() { Expect(cp.ReplaceAuthorization(ctx, authorizer.Authorization("v1"))).To(Succeed()) })
 		Expect(cp.ReplaceAuthorization(ctx, operator.NobodyAsked)).To(Succeed())
-		output, err = preflight()
-		Expect(err).NotTo(HaveOccurred(), output)
-		Expect(output).To(ContainSubstring("off     it does not deny"))
-		output, err = preflight("--require-denial")
-		Expect(err).To(HaveOccurred())
-		Expect(output).To(ContainSubstring("see docs/guides/deny.md"))
+		Expect(run()).To(And(HaveKeyWithValue("denial", preflight.Off), HaveKeyWithValue("facts", preflight.Off)))
+		Expect(run("--require-denial")).To(HaveKeyWithValue("denial", preflight.Fail))
 	})
 
 	It("is found out with a certificate whose request leaves nothing behind", func() {
