@@ -33,6 +33,7 @@ GOLANGCI_LINT := bin/golangci-lint-$(call tool_version,github.com/golangci/golan
 GOVULNCHECK := bin/govulncheck-$(call tool_version,golang.org/x/vuln)
 PROMETHEUS_VERSION := $(shell awk '$$1 == "github.com/prometheus/prometheus" && $$2 ~ /^v/ {print $$2}' hack/observability/go.mod)
 HELM_VERSION := $(shell awk '$$1 == "helm.sh/helm/v4" && $$2 ~ /^v/ {print $$2}' hack/helm/go.mod)
+# make KUBERNETES_VERSION=v1.35.4 takes another one that is pinned there.
 KUBERNETES_VERSION := $(shell awk '$$1 == "k8s.io/kubernetes" && $$2 ~ /^v/ {print $$2}' hack/controlplane/go.mod)
 
 # Ready-made binaries are used where CONTROL_PLANE_BIN is set.
@@ -151,6 +152,10 @@ test-integration: control-plane prometheus helm ## Run the integration tests on 
 argocd-testdata: control-plane ## Take the objects again that the scripts of config/argocd are tested with, from a real control plane.
 	go test -count=1 ./test/gitops -update -ginkgo.focus='scripts of config/argocd'
 
+.PHONY: upgrade-fixture
+upgrade-fixture: control-plane ## Freeze a release for the tests of upgrades: COMMIT=<commit> RELEASE=v0.1.0 (test/upgrade/testdata/README.md).
+	go run ./test/upgrade/generate -commit '$(COMMIT)' -release '$(RELEASE)'
+
 .PHONY: bench
 bench: control-plane ## Measure the operator as a ratio to a bare client doing the same reads and writes.
 	go run ./test/bench $(BENCH_ARGS)
@@ -162,7 +167,7 @@ soak: control-plane build ## Break things at random for ten minutes and check ev
 .PHONY: control-plane
 control-plane: ## Build etcd, kube-apiserver, kube-controller-manager and kubectl, once; CONTROL_PLANE_BIN=dir uses ready ones.
 ifeq ($(CONTROL_PLANE_GIVEN),)
-	@hack/build-control-plane.sh $(CONTROL_PLANE_BUILD)
+	@hack/build-control-plane.sh $(CONTROL_PLANE_BUILD) $(KUBERNETES_VERSION)
 else
 	@for binary in etcd kube-apiserver kube-controller-manager kubectl; do \
 		[ -x "$(CONTROL_PLANE_BIN)/$$binary" ] || { echo "CONTROL_PLANE_BIN=$(CONTROL_PLANE_BIN) has no executable $$binary" >&2; exit 1; }; \

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Builds etcd, kube-apiserver, kube-controller-manager and kubectl from the pinned
-# modules of hack/controlplane into the directory given as the first argument.
+# modules of hack/controlplane into the directory given as the first argument. Another version than that of go.mod
+# there may be given as the second: hack/pin-control-plane.sh pins one.
 # A binary that is already there is kept: the directory is named after the version.
 set -euo pipefail
 
-out=${1:?usage: $0 <output directory>}
+out=${1:?usage: $0 <output directory> [version]}
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
 cd "$(dirname "$0")/controlplane"
@@ -13,6 +14,11 @@ cd "$(dirname "$0")/controlplane"
 export GOFLAGS=-mod=readonly GOWORK=off GOOS= GOARCH= CGO_ENABLED=0
 
 version=$(go list -m -f '{{.Version}}' k8s.io/kubernetes)
+if [ -n "${2:-}" ] && [ "$2" != "$version" ]; then
+	version=$2
+	[ -f "kubernetes-$version.mod" ] || { echo "Kubernetes $version is not pinned: run hack/pin-control-plane.sh $version" >&2; exit 1; }
+	GOFLAGS+=" -modfile=kubernetes-$version.mod"
+fi
 major=$(cut -d. -f1 <<<"${version#v}")
 minor=$(cut -d. -f2 <<<"$version")
 

@@ -56,6 +56,8 @@ type Options struct {
 	AuditPolicy []byte
 	// Authorization makes what API servers authorize by, instead of authorization-mode: see ReplaceAuthorization.
 	Authorization func(AuthorizationFiles) (Authorization, error)
+	// State is what the control plane goes on from: that of another one, which is gone.
+	State State
 	// Progress is called once per step, if set.
 	Progress func(format string, args ...any)
 }
@@ -192,6 +194,11 @@ func (cp *ControlPlane) start(ctx context.Context) error {
 	for _, c := range []Component{Etcd, APIServer, ControllerManager} {
 		if err := cp.StartComponent(ctx, c); err != nil {
 			return err
+		}
+		if c == Etcd && cp.options.State.Fill != nil {
+			if err := cp.options.State.Fill(ctx, cp.EtcdURL()); err != nil {
+				return fmt.Errorf("fill etcd: %w", err)
+			}
 		}
 	}
 	if err := cp.waitForControllers(ctx); err != nil {

@@ -21,17 +21,20 @@ const (
 	signingCA      = "signing-ca"
 )
 
-// makeKeys makes the three CAs and the keys that the API server and the controller manager share.
+// makeKeys makes the three CAs, but for those that are given, and the keys that the API server and the controller manager share.
 func (cp *ControlPlane) makeKeys() error {
 	var errs []error
-	newCA := func(name string) *CA {
+	caOf := func(given *CA, name string) *CA {
+		if given != nil {
+			return given
+		}
 		ca, err := NewCA(name, caLifetime)
 		errs = append(errs, err)
 		return ca
 	}
-	cp.serverCA = newCA("controlplane-server-ca")
-	cp.adminCA = newCA("controlplane-admin-ca")
-	clientCA := newCA("controlplane-client-ca")
+	cp.serverCA = caOf(cp.options.State.ServerCA, "controlplane-server-ca")
+	cp.adminCA = caOf(nil, "controlplane-admin-ca")
+	clientCA := caOf(cp.options.State.ClientCA, "controlplane-client-ca")
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
@@ -41,7 +44,7 @@ func (cp *ControlPlane) makeKeys() error {
 		signing: clientCA,
 		trusted: []*CA{clientCA},
 	}
-	cert, key, err := cp.serverCA.ServerCertificate("kubernetes.default.svc")
+	cert, key, err := cp.serverCA.ServerCertificate(append(cp.options.State.ServerNames, "kubernetes.default.svc")...)
 	if err != nil {
 		return err
 	}

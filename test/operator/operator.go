@@ -84,7 +84,7 @@ func ApplyWithoutWebhook(ctx context.Context, cp *controlplane.ControlPlane, fol
 	objects := slices.DeleteFunc(strings.Split(manifests, separator), func(object string) bool {
 		return strings.Contains(object, "\nkind: ValidatingWebhookConfiguration\n")
 	})
-	if _, err := kubectl(ctx, cp, strings.NewReader(strings.Join(objects, separator)), "apply", "-f", "-"); err != nil {
+	if _, err := Kubectl(ctx, cp, strings.NewReader(strings.Join(objects, separator)), "apply", "-f", "-"); err != nil {
 		return fmt.Errorf("apply %s: %w", folder, err)
 	}
 	return nil
@@ -92,7 +92,7 @@ func ApplyWithoutWebhook(ctx context.Context, cp *controlplane.ControlPlane, fol
 
 // Render returns the manifests of a folder of the repository that has a kustomization.yaml.
 func Render(ctx context.Context, cp *controlplane.ControlPlane, folder string) (string, error) {
-	manifests, err := kubectl(ctx, cp, nil, "kustomize", folder)
+	manifests, err := Kubectl(ctx, cp, nil, "kustomize", folder)
 	if err != nil {
 		return "", fmt.Errorf("kubectl kustomize %s: %w", folder, err)
 	}
@@ -101,7 +101,7 @@ func Render(ctx context.Context, cp *controlplane.ControlPlane, folder string) (
 
 // Apply applies a folder of the repository that has a kustomization.yaml.
 func Apply(ctx context.Context, cp *controlplane.ControlPlane, folder string) error {
-	if _, err := kubectl(ctx, cp, nil, "apply", "-k", folder); err != nil {
+	if _, err := Kubectl(ctx, cp, nil, "apply", "-k", folder); err != nil {
 		return fmt.Errorf("kubectl apply -k %s: %w", folder, err)
 	}
 	return nil
@@ -109,14 +109,14 @@ func Apply(ctx context.Context, cp *controlplane.ControlPlane, folder string) er
 
 // Delete deletes what Apply applied.
 func Delete(ctx context.Context, cp *controlplane.ControlPlane, folder string) error {
-	if _, err := kubectl(ctx, cp, nil, "delete", "-k", folder); err != nil {
+	if _, err := Kubectl(ctx, cp, nil, "delete", "-k", folder); err != nil {
 		return fmt.Errorf("kubectl delete -k %s: %w", folder, err)
 	}
 	return nil
 }
 
-// kubectl runs kubectl as an administrator, in the root directory of the repository, and returns what it prints.
-func kubectl(ctx context.Context, cp *controlplane.ControlPlane, input io.Reader, args ...string) ([]byte, error) {
+// Kubectl runs kubectl as an administrator, in the root directory of the repository, and returns what it prints.
+func Kubectl(ctx context.Context, cp *controlplane.ControlPlane, input io.Reader, args ...string) ([]byte, error) {
 	root, err := Root()
 	if err != nil {
 		return nil, err
