@@ -27,7 +27,6 @@ type stage struct {
 	operator     *process
 	shell        *shell
 	starting     bool
-	stopMounts   context.CancelFunc
 }
 
 // newStage makes the directory and starts nothing.
@@ -104,9 +103,7 @@ func (s *stage) startOperator(ctx context.Context) error {
 	if err := operator.WriteKubeconfig(kubeconfig, connection); err != nil {
 		return err
 	}
-	mounts, stop := context.WithCancel(context.WithoutCancel(ctx))
-	s.stopMounts = stop
-	webhook, err := operator.UseWebhook(mounts, s.controlPlane, filepath.Join(s.dir, "webhook"))
+	webhook, err := operator.UseWebhook(ctx, s.controlPlane)
 	if err != nil {
 		return err
 	}
@@ -143,9 +140,6 @@ func (s *stage) close() error {
 	var errs []error
 	if s.operator != nil {
 		errs = append(errs, s.operator.stop())
-	}
-	if s.stopMounts != nil {
-		s.stopMounts()
 	}
 	if s.controlPlane != nil {
 		errs = append(errs, s.controlPlane.Stop())

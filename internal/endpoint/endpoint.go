@@ -6,7 +6,6 @@
 package endpoint
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -14,17 +13,12 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strconv"
-	"sync/atomic"
-	"time"
 
-	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/log"
-	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
 
+	"github.com/clientidentity/operator/internal/serving"
 	"github.com/clientidentity/operator/internal/text"
-	"github.com/clientidentity/operator/internal/webhook"
 )
 
 // maxClientName bounds the name of a client that was refused, in the log.
@@ -36,8 +30,8 @@ type Options struct {
 	Flags string
 	// Address is the address that is listened on, such as :9444.
 	Address string
-	// CertDir holds the serving certificate, tls.crt and tls.key.
-	CertDir string
+	// Certificate is what is served with.
+	Certificate serving.Certificate
 	// ClientCAFile holds the CAs (PEM) of the client certificate that the API server shows, and ClientName is the common
 	// name in it.
 	ClientCAFile, ClientName string
@@ -57,24 +51,17 @@ func (o *Options) Validate() error {
 	if o.ClientName == "" {
 		errs = append(errs, fmt.Errorf("%[1]s-client-name must be set with %[1]s-bind-address: the common name in the certificate that the API server shows", o.Flags))
 	}
-	if o.CertDir == "" {
-		errs = append(errs, fmt.Errorf("--webhook-cert-dir must be set with %s-bind-address", o.Flags))
-	}
 	return errors.Join(errs...)
 }
 
-// New returns what serves a handler at a path, on every replica. It waits for its certificate.
-func New(options Options, path string, handler http.Handler) (*Server, error) {
+// New returns what serves a handler at a path, on every replica.
+func New(options Options, path string, handler http.Handler) (*serving.Server, error) {
 	host, port, err := splitAddress(options.Address)
 	if err != nil {
 		return nil, err
 	}
-	inner := ctrlwebhook.NewServer(ctrlwebhook.Options{
-		Host: host, Port: port, CertDir: options.CertDir,
-		TLSOpts: []func(*tls.Config){webhook.SecureTLS, options.onlyClients},
-	})
-	inner.Register(path, options.Guard(handler))
-	return &Server{inner: inner, certDir: options.CertDir}, nil
+	served := serving.Options{Host: host, Port: port, Certificate: options.Certificate, TLS: options.onlyClients}
+	return serving.NewServer(served, path, options.Guard(handler)), nil
 }
 
 // Guard returns a handler that lets nobody but the API server through.
@@ -128,36 +115,4 @@ func splitAddress(address string) (host string, port int, err error) {
 	}
 	port, err = strconv.Atoi(digits)
 	return host, port, err
-}
-
-// Server is a Runnable of a manager, on every replica, that waits for its certificate.
-type Server struct {
-	inner   ctrlwebhook.Server
-	certDir string
-	begun   atomic.Bool
-}
-
-// NeedLeaderElection says that every replica serves.
-func (s *Server) NeedLeaderElection() bool { return false }
-
-// Ready is a check for /readyz: it fails until there is a certificate to serve with. It opens no connection, which would have to
-// show one and be logged where it does not.
-func (s *Server) Ready(*http.Request) error {
-	if !s.begun.Load() {
-		return errors.New("there is no certificate to serve with yet")
-	}
-	return nil
-}
-
-// Start serves until the context ends.
-func (s *Server) Start(ctx context.Context) error {
-	err := wait.PollUntilContextCancel(ctx, time.Second, true, func(context.Context) (bool, error) {
-		_, err := tls.LoadX509KeyPair(filepath.Join(s.certDir, "tls.crt"), filepath.Join(s.certDir, "tls.key"))
-		return err == nil, nil
-	})
-	if err != nil {
-		return nil //nolint:nilerr // the context ended
-	}
-	s.begun.Store(true)
-	return s.inner.Start(ctx)
 }

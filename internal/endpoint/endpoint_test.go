@@ -4,7 +4,6 @@
 package endpoint
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -14,9 +13,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
-
-	certutil "k8s.io/client-go/util/cert"
 )
 
 func TestOnlyTheAPIServerIsLetThrough(t *testing.T) {
@@ -48,42 +44,6 @@ func TestOnlyTheAPIServerIsLetThrough(t *testing.T) {
 	}
 }
 
-func TestIsReadyOnceThereIsACertificate(t *testing.T) {
-	dir := t.TempDir()
-	server, err := New(Options{Address: "localhost:0", CertDir: dir}, "/", http.NotFoundHandler())
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- server.Start(ctx) }()
-	if server.Ready(nil) == nil {
-		t.Error("is ready without a certificate")
-	}
-	cert, key, err := certutil.GenerateSelfSignedCertKey("localhost", nil, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, content := range map[string][]byte{"tls.key": key, "tls.crt": cert} {
-		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for server.Ready(nil) != nil {
-		select {
-		case err := <-done:
-			t.Fatalf("ends: %v", err)
-		case <-t.Context().Done():
-			t.Fatal("is not ready with a certificate")
-		case <-time.After(10 * time.Millisecond):
-		}
-	}
-	cancel()
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
-}
-
 func TestWhatIsWrongIsSaidInTermsOfTheFlags(t *testing.T) {
 	empty := filepath.Join(t.TempDir(), "empty.crt")
 	if err := os.WriteFile(empty, nil, 0o600); err != nil {
@@ -99,7 +59,6 @@ func TestWhatIsWrongIsSaidInTermsOfTheFlags(t *testing.T) {
 		"a missing CA": {Options{Address: ":1", ClientCAFile: empty + ".not"}, "--some-webhook-client-ca-file: open"},
 		"an empty CA":  {Options{Address: ":1", ClientCAFile: empty}, "holds no certificate"},
 		"no name":      {Options{Address: ":1"}, "--some-webhook-client-name must be set"},
-		"no cert dir":  {Options{Address: ":1"}, "--webhook-cert-dir must be set"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			test.options.Flags = "--some-webhook"

@@ -16,6 +16,7 @@ import (
 
 	"github.com/clientidentity/operator/internal/access"
 	"github.com/clientidentity/operator/internal/endpoint"
+	"github.com/clientidentity/operator/internal/serving"
 	"github.com/clientidentity/operator/internal/usage"
 )
 
@@ -40,8 +41,8 @@ type AuditOptions struct {
 
 func (o *AuditOptions) bindFlags(flags *flag.FlagSet) {
 	flags.StringVar(&o.BindAddress, "audit-webhook-bind-address", o.BindAddress,
-		`Address that the API server posts its audit events to (its --audit-webhook-config-file), such as :9444, over HTTPS with the certificate in `+
-			`--webhook-cert-dir, at the path `+usage.Path+`. They tell when an identity was used last (status.lastUsed). "0" turns it off.`)
+		`Address that the API server posts its audit events to (its --audit-webhook-config-file), such as :9444, over HTTPS with the webhook's `+
+			`certificate, at the path `+usage.Path+`. They tell when an identity was used last (status.lastUsed). "0" turns it off.`)
 	flags.StringVar(&o.ClientCAFile, "audit-webhook-client-ca-file", o.ClientCAFile,
 		"File with the CA bundle (PEM) of the client certificate that the API server posts audit events with.")
 	flags.StringVar(&o.ClientName, "audit-webhook-client-name", o.ClientName,
@@ -54,7 +55,7 @@ func (o *AuditOptions) bindFlags(flags *flag.FlagSet) {
 func (o *Options) auditOptions() usage.Options {
 	return usage.Options{
 		Endpoint: endpoint.Options{
-			Flags: "--audit-webhook", Address: o.Audit.BindAddress, CertDir: o.Webhook.CertDir, ClientCAFile: o.Audit.ClientCAFile, ClientName: o.Audit.ClientName,
+			Flags: "--audit-webhook", Address: o.Audit.BindAddress, ClientCAFile: o.Audit.ClientCAFile, ClientName: o.Audit.ClientName,
 		},
 		Interval: o.Audit.Interval, Silence: o.Audit.Silence, Namespace: cmp.Or(o.LeaderElectionNamespace, ownNamespace(o.InCluster)),
 	}
@@ -78,10 +79,12 @@ func (o *Options) validateAudit() error {
 
 // addAudit adds what takes audit events, where it is asked for. It returns since when they tell of the use of certificates; nil
 // where they do not.
-func addAudit(ctx context.Context, mgr ctrl.Manager, live client.Client, options Options) (func(time.Time) access.Observation, error) {
+func addAudit(ctx context.Context, mgr ctrl.Manager, live client.Client, certificate serving.Certificate, options Options) (func(time.Time) access.Observation, error) {
 	if options.Audit.BindAddress == off {
 		return nil, nil
 	}
-	stream := usage.NewStream(live, options.Clock, options.auditOptions())
-	return stream.Observed, usage.Add(ctx, mgr, stream, options.Clock, options.auditOptions())
+	served := options.auditOptions()
+	served.Endpoint.Certificate = certificate
+	stream := usage.NewStream(live, options.Clock, served)
+	return stream.Observed, usage.Add(ctx, mgr, stream, options.Clock, served)
 }

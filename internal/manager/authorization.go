@@ -20,6 +20,7 @@ import (
 	"github.com/clientidentity/operator/internal/enforcement"
 	"github.com/clientidentity/operator/internal/metrics"
 	"github.com/clientidentity/operator/internal/proof"
+	"github.com/clientidentity/operator/internal/serving"
 )
 
 // AuthorizationOptions say whether and how the API server asks which certificates to deny.
@@ -37,7 +38,7 @@ type AuthorizationOptions struct {
 func (o *AuthorizationOptions) bindFlags(flags *flag.FlagSet) {
 	flags.StringVar(&o.BindAddress, "authorization-webhook-bind-address", o.BindAddress,
 		`Address that the API server asks at (a Webhook in its --authorization-config) which client certificates to deny, such as :9445, over HTTPS with `+
-			`the certificate in --webhook-cert-dir, at the path `+authorizer.Path+`. "0" turns it off.`)
+			`the webhook's certificate, at the path `+authorizer.Path+`. "0" turns it off.`)
 	flags.StringVar(&o.ClientCAFile, "authorization-webhook-client-ca-file", o.ClientCAFile,
 		"File with the CA bundle (PEM) of the client certificate that the API server asks with.")
 	flags.StringVar(&o.ClientName, "authorization-webhook-client-name", o.ClientName,
@@ -46,7 +47,7 @@ func (o *AuthorizationOptions) bindFlags(flags *flag.FlagSet) {
 
 func (o *Options) authorizationEndpoint() endpoint.Options {
 	return endpoint.Options{
-		Flags: "--authorization-webhook", Address: o.Authorization.BindAddress, CertDir: o.Webhook.CertDir,
+		Flags: "--authorization-webhook", Address: o.Authorization.BindAddress,
 		ClientCAFile: o.Authorization.ClientCAFile, ClientName: o.Authorization.ClientName,
 	}
 }
@@ -62,12 +63,14 @@ func (o *Options) validateAuthorization() error {
 // addAuthorizer adds what tells the API server which certificates to deny, where it is asked for, and what finds out whether it
 // asks: how far a revocation reaches, and a channel that tells of changes. Both are nil where it is not asked for.
 func addAuthorizer(
-	ctx context.Context, mgr ctrl.Manager, connection *rest.Config, prover proof.Prover, past *metrics.Past, options Options,
+	ctx context.Context, mgr ctrl.Manager, connection *rest.Config, prover proof.Prover, past *metrics.Past, certificate serving.Certificate, options Options,
 ) (reach func() v1alpha1.RevocationReach, reachChanged <-chan event.GenericEvent, err error) {
 	if options.Authorization.BindAddress == off {
 		return nil, nil, nil
 	}
-	if err := authorizer.Add(ctx, mgr, past, options.Clock, options.authorizationEndpoint()); err != nil {
+	served := options.authorizationEndpoint()
+	served.Certificate = certificate
+	if err := authorizer.Add(ctx, mgr, past, options.Clock, served); err != nil {
 		return nil, nil, err
 	}
 	clientset, err := kubernetes.NewForConfig(connection)

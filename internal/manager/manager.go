@@ -107,12 +107,16 @@ func addController(ctx context.Context, mgr ctrl.Manager, connection *rest.Confi
 	if err != nil {
 		return err
 	}
-	observed, err := addAudit(ctx, mgr, live, options)
+	certificate, err := addCertificate(mgr, live, options)
+	if err != nil {
+		return err
+	}
+	observed, err := addAudit(ctx, mgr, live, certificate, options)
 	if err != nil {
 		return err
 	}
 	prover := proof.New(connection)
-	reach, reachChanged, err := addAuthorizer(ctx, mgr, connection, prover, past, options)
+	reach, reachChanged, err := addAuthorizer(ctx, mgr, connection, prover, past, certificate, options)
 	if err != nil {
 		return err
 	}
@@ -135,7 +139,7 @@ func addController(ctx context.Context, mgr ctrl.Manager, connection *rest.Confi
 	if err := reconciler.SetupWithManager(ctx, mgr, options.ConcurrentReconciles); err != nil {
 		return fmt.Errorf("set up the controller: %w", err)
 	}
-	if err := addWebhook(mgr, live, past.Counting, options); err != nil {
+	if err := addWebhook(mgr, live, certificate, past.Counting, options); err != nil {
 		return err
 	}
 	if err := mgr.Add(reconciler.IssuerWatch()); err != nil {

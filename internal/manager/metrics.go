@@ -12,14 +12,14 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/clientidentity/operator/internal/metrics"
-	"github.com/clientidentity/operator/internal/webhook"
+	"github.com/clientidentity/operator/internal/serving"
 )
 
 func metricsOptions(options Options) metricsserver.Options {
 	server := metricsserver.Options{BindAddress: options.MetricsBindAddress, SecureServing: options.MetricsSecure}
 	if options.MetricsSecure {
 		server.FilterProvider = filters.WithAuthenticationAndAuthorization
-		server.TLSOpts = []func(*tls.Config){webhook.SecureTLS}
+		server.TLSOpts = []func(*tls.Config){serving.Secure}
 	}
 	return server
 }

@@ -90,7 +90,6 @@ func DefaultOptions() Options {
 		Webhook: WebhookOptions{
 			Enabled:      true,
 			Port:         9443,
-			CertDir:      "/etc/client-identity-operator/webhook",
 			CertRotation: true,
 		},
 		Audit:          AuditOptions{BindAddress: off, Interval: time.Hour, Silence: time.Hour},

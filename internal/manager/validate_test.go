@@ -56,8 +56,8 @@ func TestValidateSaysWhichFlagIsWrong(t *testing.T) {
 			[]string{"--dormant-after=2h59m", "--audit-webhook-bind-address=:9444", "--audit-webhook-client-ca-file=" + caFile, "--audit-webhook-client-name=a"},
 			[]string{"--dormant-after 2h59m0s must be at least 3h0m0s"},
 		},
-		"audit events nowhere": {[]string{"--audit-webhook-bind-address=9444", "--audit-webhook-client-ca-file=validate_test.go", "--webhook-cert-dir="},
-			[]string{`--audit-webhook-bind-address "9444" must be an address with a port`, `--audit-webhook-client-ca-file "validate_test.go" holds no certificate`, "--webhook-cert-dir must be set"}},
+		"audit events nowhere": {[]string{"--audit-webhook-bind-address=9444", "--audit-webhook-client-ca-file=validate_test.go"},
+			[]string{`--audit-webhook-bind-address "9444" must be an address with a port`, `--audit-webhook-client-ca-file "validate_test.go" holds no certificate`}},
 		"all of it at once": {[]string{"--allowed-signers=", "--concurrent-reconciles=-1", "--max-ttl=1s", "--kubeconfig-server=x"},
 			[]string{"--allowed-signers", "--concurrent-reconciles -1", "--max-ttl 1s", `--kubeconfig-server "x"`}},
 	} {

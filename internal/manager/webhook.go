@@ -4,16 +4,18 @@
 package manager
 
 import (
-	"errors"
+	"cmp"
 	"flag"
 	"fmt"
 	"os"
 	"strings"
 
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
+	"github.com/clientidentity/operator/internal/serving"
 	"github.com/clientidentity/operator/internal/webhook"
 )
 
@@ -30,7 +32,7 @@ type WebhookOptions struct {
 	Enabled bool
 	// Port is the port that the webhook is served on.
 	Port int
-	// CertDir is where its serving certificate is mounted.
+	// CertDir holds its serving certificate, where something else than the Secret does.
 	CertDir string
 	// CertRotation makes, renews and publishes that certificate.
 	CertRotation bool
@@ -44,7 +46,8 @@ func (o *WebhookOptions) bindFlags(flags *flag.FlagSet) {
 			"whoever may create ClientIdentities can become anybody.")
 	flags.IntVar(&o.Port, "webhook-port", o.Port, "Port that the admission webhook is served on.")
 	flags.StringVar(&o.CertDir, "webhook-cert-dir", o.CertDir,
-		"Directory with the webhook's serving certificate, tls.crt and tls.key: where the Secret "+webhook.SecretName+" is mounted.")
+		"Directory with the serving certificate, tls.crt and tls.key, where something else keeps them. "+
+			"Empty means the Secret "+serving.SecretName+", as the API server has it: it needs no mount.")
 	flags.BoolVar(&o.CertRotation, "webhook-cert-rotation", o.CertRotation,
 		"Make and renew the webhook's serving certificate in that Secret, and write its CA into the webhook's configuration. "+
 			"Set it to false where something else does, such as cert-manager.")
@@ -56,32 +59,40 @@ func (o *WebhookOptions) validate() error {
 	if !o.Enabled {
 		return nil
 	}
-	var errs []error
 	if o.Port < 1 || o.Port > 65535 {
-		errs = append(errs, fmt.Errorf("--webhook-port %d must be between 1 and 65535", o.Port))
+		return fmt.Errorf("--webhook-port %d must be between 1 and 65535", o.Port)
 	}
-	if o.CertDir == "" {
-		errs = append(errs, errors.New("--webhook-cert-dir must be set with --enable-webhooks"))
+	return nil
+}
+
+// addCertificate adds what keeps the certificate that the webhook and the endpoints are served with; nil where there are none.
+func addCertificate(mgr ctrl.Manager, live client.Client, options Options) (serving.Certificate, error) {
+	if !options.Webhook.Enabled && options.Audit.BindAddress == off && options.Authorization.BindAddress == off {
+		return nil, nil
 	}
-	return errors.Join(errs...)
+	source := serving.Source{
+		Directory: options.Webhook.CertDir,
+		Namespace: cmp.Or(options.Webhook.Namespace, ownNamespace(options.InCluster)),
+		Rotate:    options.Webhook.CertRotation && (options.Webhook.Enabled || options.Webhook.CertDir == ""),
+		Lag:       options.APIServerLag,
+		Clock:     clock.RealClock{}, // that of certificates which others check
+	}
+	if options.Webhook.Enabled {
+		source.Configuration = webhook.ConfigurationName
+	}
+	return serving.Add(mgr, live, source)
 }
 
 // addWebhook adds the admission webhook, or warns that there is none.
-func addWebhook(mgr ctrl.Manager, live client.Client, counting func(admission.Handler) admission.Handler, options Options) error {
+func addWebhook(mgr ctrl.Manager, live client.Client, certificate serving.Certificate, counting func(admission.Handler) admission.Handler, options Options) error {
 	if !options.Webhook.Enabled {
 		mgr.GetLogger().Info("WARNING: the admission webhook is off (--enable-webhooks=false): unless other admission control stands in its " +
 			"place, whoever may create ClientIdentities can become anybody, administrators included")
 		return nil
 	}
-	namespace := options.Webhook.Namespace
-	if namespace == "" {
-		namespace = ownNamespace(options.InCluster)
-	}
 	return webhook.Add(mgr, live, webhook.Options{
 		Port:                   options.Webhook.Port,
-		CertDir:                options.Webhook.CertDir,
-		Rotate:                 options.Webhook.CertRotation,
-		Namespace:              namespace,
+		Certificate:            certificate,
 		DefaultSecretNamespace: options.DefaultSecretNamespace,
 		Counting:               counting,
 	})

@@ -54,7 +54,7 @@ var _ = BeforeSuite(func() {
 	connection, err = operator.Connection(ctx, cp)
 	Expect(err).NotTo(HaveOccurred())
 	connection.Wrap(func(next http.RoundTripper) http.RoundTripper { return hangingReviews{next} })
-	webhook, err = operator.UseWebhook(ctx, cp, GinkgoT().TempDir())
+	webhook, err = operator.UseWebhook(ctx, cp)
 	Expect(err).NotTo(HaveOccurred())
 	startOperator(webhook.Configure)
 	DeferCleanup(func() { Expect(running.Stop()).To(Succeed()) })

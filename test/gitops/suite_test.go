@@ -60,7 +60,7 @@ var _ = BeforeSuite(func() {
 	Expect(admin.Create(ctx, newIdentity("new"))).To(Succeed())
 	taken = map[string]map[string]any{"new": scrubbed("new")}
 
-	webhook, err = operator.UseWebhook(ctx, cp, GinkgoT().TempDir())
+	webhook, err = operator.UseWebhook(ctx, cp)
 	Expect(err).NotTo(HaveOccurred())
 	startOperator()
 	DeferCleanup(func() { Expect(running.Stop()).To(Succeed()) })

@@ -243,7 +243,7 @@ func startOperator(ctx context.Context, cp *controlplane.ControlPlane, configure
 	GinkgoHelper()
 	connection, err := operator.Connection(ctx, cp)
 	Expect(err).NotTo(HaveOccurred())
-	webhook, err := operator.UseWebhook(ctx, cp, GinkgoT().TempDir())
+	webhook, err := operator.UseWebhook(ctx, cp)
 	Expect(err).NotTo(HaveOccurred())
 	address := freeAddress()
 	running, err := operator.Start(ctx, connection, func(options *manager.Options) {

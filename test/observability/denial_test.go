@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clientidentity/operator/internal/manager"
-	"github.com/clientidentity/operator/internal/webhook"
+	"github.com/clientidentity/operator/internal/serving"
 	"github.com/clientidentity/operator/test/controlplane"
 	"github.com/clientidentity/operator/test/operator"
 )
@@ -47,7 +47,7 @@ func (d *denial) configure(options *manager.Options) {
 func (d *denial) askAt(address string) {
 	GinkgoHelper()
 	secret := &corev1.Secret{}
-	Expect(d.admin.Get(d.ctx, client.ObjectKey{Namespace: operator.Namespace, Name: webhook.SecretName}, secret)).To(Succeed())
+	Expect(d.admin.Get(d.ctx, client.ObjectKey{Namespace: operator.Namespace, Name: serving.SecretName}, secret)).To(Succeed())
 	Expect(d.cp.ReplaceAuthorization(d.ctx, operator.AsPrinted(address, secret.Data["ca.crt"]))).To(Succeed())
 }
 

@@ -38,11 +38,23 @@ func (f *Forwarder) Address() string { return f.address }
 func (f *Forwarder) To(backends ...string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.backends, f.next = backends, 0
 	for connection := range f.open {
 		_ = connection.Close()
 	}
 	clear(f.open)
+	return f.set(backends)
+}
+
+// Next sets the backends for connections that are opened from now on, and leaves those alone that there are: as a Service does when
+// its endpoints change.
+func (f *Forwarder) Next(backends ...string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.set(backends)
+}
+
+func (f *Forwarder) set(backends []string) error {
+	f.backends, f.next = backends, 0
 	switch {
 	case len(backends) == 0 && f.listener != nil:
 		err := f.listener.Close()

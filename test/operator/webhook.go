@@ -14,7 +14,6 @@ import (
 	"time"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -22,38 +21,41 @@ import (
 
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/manager"
-	"github.com/clientidentity/operator/internal/webhook"
 	"github.com/clientidentity/operator/test/controlplane"
 )
 
 // Webhook is the shipped admission webhook, served by an operator on this machine: the API server calls localhost
-// instead of a Service, and the Secret of the serving certificate is mounted at a directory as a kubelet would.
+// instead of a Service.
 type Webhook struct {
-	port    int
-	certDir string
-	admin   client.Client
+	port  int
+	url   string
+	admin client.Client
 }
 
 // UseWebhook puts the webhook's configuration into the control plane: from now on nobody creates an identity without an
-// operator that serves it. Start one with Configure or Flags, then wait for Ready. The directory is one of the
-// caller's, for the serving certificate; it is kept up to date until the context ends.
-func UseWebhook(ctx context.Context, cp *controlplane.ControlPlane, certDir string) (*Webhook, error) {
-	admin, err := client.New(cp.Config(), client.Options{Scheme: manager.Scheme()})
-	if err != nil {
-		return nil, err
-	}
+// operator that serves it. Start one with Configure or Flags, then wait for Ready.
+func UseWebhook(ctx context.Context, cp *controlplane.ControlPlane) (*Webhook, error) {
 	port, err := freePort()
 	if err != nil {
 		return nil, err
 	}
-	w := &Webhook{port: port, certDir: certDir, admin: admin}
-	if err := os.MkdirAll(certDir, 0o700); err != nil {
+	w, err := UseWebhookBehind(ctx, cp, net.JoinHostPort("localhost", strconv.Itoa(port)))
+	if w != nil {
+		w.port = port
+	}
+	return w, err
+}
+
+// UseWebhookBehind is UseWebhook for replicas behind an address, such as that of a Forwarder. Start them with ReplicaFlags.
+func UseWebhookBehind(ctx context.Context, cp *controlplane.ControlPlane, address string) (*Webhook, error) {
+	admin, err := client.New(cp.Config(), client.Options{Scheme: manager.Scheme()})
+	if err != nil {
 		return nil, err
 	}
+	w := &Webhook{url: "https://" + address, admin: admin}
 	if err := w.install(ctx); err != nil {
 		return nil, fmt.Errorf("install the webhook's configuration: %w", err)
 	}
-	go w.mount(ctx)
 	return w, nil
 }
 
@@ -61,12 +63,20 @@ func UseWebhook(ctx context.Context, cp *controlplane.ControlPlane, certDir stri
 func (w *Webhook) Configure(options *manager.Options) {
 	options.Webhook.Enabled = true
 	options.Webhook.Port = w.port
-	options.Webhook.CertDir = w.certDir
 }
 
 // Flags make an operator in a process of its own serve the webhook.
 func (w *Webhook) Flags() []string {
-	return []string{"--webhook-port=" + strconv.Itoa(w.port), "--webhook-cert-dir=" + w.certDir}
+	return []string{"--webhook-port=" + strconv.Itoa(w.port)}
+}
+
+// ReplicaFlags make an operator in a process of its own serve a webhook that is used behind another address, and return where.
+func ReplicaFlags() (address string, flags []string, err error) {
+	port, err := freePort()
+	if err != nil {
+		return "", nil, err
+	}
+	return net.JoinHostPort("localhost", strconv.Itoa(port)), []string{"--webhook-port=" + strconv.Itoa(port)}, nil
 }
 
 // Ready waits until the API server gets answers from the webhook.
@@ -107,30 +117,10 @@ func (w *Webhook) install(ctx context.Context) error {
 	for i := range configuration.Webhooks {
 		to := &configuration.Webhooks[i].ClientConfig
 		// Not an address: the certificate has names only.
-		to.URL = ptr.To(fmt.Sprintf("https://localhost:%d%s", w.port, *to.Service.Path))
+		to.URL = ptr.To(w.url + *to.Service.Path)
 		to.Service = nil
 	}
 	return w.admin.Create(ctx, configuration)
-}
-
-// mount does what the kubelet does: it writes the Secret's content to files, whenever it changes.
-func (w *Webhook) mount(ctx context.Context) {
-	seen := ""
-	wait.UntilWithContext(ctx, func(ctx context.Context) {
-		secret := &corev1.Secret{}
-		err := w.admin.Get(ctx, client.ObjectKey{Namespace: Namespace, Name: webhook.SecretName}, secret)
-		if err != nil || secret.ResourceVersion == seen || len(secret.Data[corev1.TLSCertKey]) == 0 {
-			return
-		}
-		// The certificate comes last: it is what the operator waits for.
-		for _, name := range []string{corev1.TLSPrivateKeyKey, corev1.TLSCertKey} {
-			file := filepath.Join(w.certDir, name)
-			if os.WriteFile(file+".new", secret.Data[name], 0o600) != nil || os.Rename(file+".new", file) != nil {
-				return
-			}
-		}
-		seen = secret.ResourceVersion
-	}, 100*time.Millisecond)
 }
 
 func freePort() (int, error) {

@@ -68,10 +68,6 @@
 {{- define "client-identity-operator.volumes" -}}
 {{- $volumes := list -}}
 {{- $mounts := list -}}
-{{- if .Values.webhook.enabled -}}
-{{- $volumes = append $volumes (dict "name" "webhook-certificate" "secret" (dict "secretName" "client-identity-operator-webhook")) -}}
-{{- $mounts = append $mounts (dict "name" "webhook-certificate" "mountPath" "/etc/client-identity-operator/webhook" "readOnly" true) -}}
-{{- end -}}
 {{- if include "client-identity-operator.authorities" . -}}
 {{- $volumes = append $volumes (dict "name" "certificate-authorities" "configMap" (dict "name" "client-identity-operator-certificate-authorities")) -}}
 {{- $mounts = append $mounts (dict "name" "certificate-authorities" "mountPath" "/etc/client-identity-operator/certificate-authorities" "readOnly" true) -}}
