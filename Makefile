@@ -138,11 +138,15 @@ clean: ## Remove the manager, the tools and what tests left; keep the control pl
 ##@ Test
 
 .PHONY: test
-test: test-unit test-integration ## Run all tests.
+test: test-unit test-image test-integration ## Run all tests.
 
 .PHONY: test-unit
 test-unit: ## Run the unit tests: fast, without a control plane.
 	CGO_ENABLED=1 go test -race ./api/... ./internal/... ./cmd/...
+
+.PHONY: test-image
+test-image: ## Run the tests of make image, and see that it makes the same bytes in another place.
+	go -C hack/image test -count=1 ./...
 
 .PHONY: test-integration
 test-integration: control-plane prometheus helm ## Run the integration tests on a real control plane (TEST_PKGS, TEST_ARGS narrow it).
@@ -183,10 +187,16 @@ helm: $(HELM) ## Build the Helm CLI for the tests of the chart, once; HELM uses 
 ##@ Deploy (with kubectl, to the cluster of the current context)
 
 .PHONY: image
-image: ## Build the image IMG without a container engine, for PLATFORMS: an OCI archive in dist.
-	@$(foreach platform,$(subst $(comma), ,$(PLATFORMS)),$(call build_for,$(platform)))
-	go -C hack/image run . -dist $(CURDIR)/dist -name $(IMG) -version $(VERSION) -revision $(REVISION) -created $(SOURCE_DATE_EPOCH) \
-		$(foreach platform,$(subst $(comma), ,$(PLATFORMS)),$(CURDIR)/dist/$(call manager_for,$(platform)))
+image: manager-binaries ## Build the image IMG for PLATFORMS without a container engine: an OCI archive, its digest and its SBOM, in dist.
+	$(call pack_image)
+
+.PHONY: image-push
+image-push: manager-binaries ## Build it and push it to the registry in IMG, as who docker login made you.
+	$(call pack_image,-push)
+
+.PHONY: manager-binaries
+manager-binaries:
+	@$(foreach platform,$(image_platforms),$(call build_for,$(platform)))
 
 .PHONY: docker-build
 docker-build: ## Build the image IMG with a container engine.
@@ -209,13 +219,19 @@ build-installer: ## Write all of that into one file for kubectl apply -f, with t
 undeploy: ## Remove the operator; identities, their Secrets, bindings and the CRD stay.
 	$(KUBECTL) delete -k config/default --ignore-not-found -l 'app.kubernetes.io/component notin (crd,credentials)'
 
-# $(1) is a platform such as linux/arm64. Settings of whoever calls make that would change the bytes count for nothing.
 comma := ,
-manager_for = manager-$(subst /,-,$(1))
+image_platforms = $(subst $(comma), ,$(PLATFORMS))
+# $(1) is a platform such as linux/arm64. Settings of whoever calls make that would change the bytes count for nothing.
+manager_for = dist/manager-$(subst /,-,$(1))
 define build_for
-echo "Building dist/$(call manager_for,$(1))"
-GOOS=$(word 1,$(subst /, ,$(1))) GOARCH=$(word 2,$(subst /, ,$(1))) GOAMD64= GOARM64= GOEXPERIMENT= GODEBUG= $(BUILD_MANAGER) -o dist/$(call manager_for,$(1)) ./cmd
+echo "Building $(call manager_for,$(1))"
+GOOS=$(word 1,$(subst /, ,$(1))) GOARCH=$(word 2,$(subst /, ,$(1))) GOAMD64= GOARM64= GOEXPERIMENT= GODEBUG= $(BUILD_MANAGER) -o $(call manager_for,$(1)) ./cmd
 
+endef
+define pack_image
+@CGO_ENABLED=0 go -C hack/image run . $(1) -dist $(CURDIR)/dist -name "$(IMG)" \
+	-version $(VERSION) -revision $(REVISION) -created $(SOURCE_DATE_EPOCH) \
+	$(foreach platform,$(image_platforms),$(CURDIR)/$(call manager_for,$(platform)))
 endef
 
 # A tool is built once for each version in hack/tools/go.mod, for the machine that builds it.

@@ -23,7 +23,7 @@ before=$(mktemp -d)
 trap 'rm -rf "$before"' EXIT
 # copy_generated copies every generated file to the folder $1, paths kept.
 copy_generated() {
-	find api config docs charts \
+	find api config docs charts README.md \
 		\( -name 'zz_generated.*' -o -name '*.yaml' -o -name '*.md' -o -name '*.json' \) -type f -print0 |
 		while IFS= read -r -d '' file; do
 			mkdir -p "$1/$(dirname "$file")"

@@ -23,6 +23,12 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
+const (
+	product = "client-identity-operator"
+	source  = "https://github.com/clientidentity/operator"
+	licence = "Apache-2.0"
+)
+
 // release is what the image says about itself.
 type release struct {
 	version, revision string
@@ -33,8 +39,8 @@ func (r release) annotations() map[string]string {
 	return map[string]string{
 		"org.opencontainers.image.title":       product,
 		"org.opencontainers.image.description": "Kubernetes users as declarative objects: client certificates, kubeconfigs and role bindings",
-		"org.opencontainers.image.licenses":    "Apache-2.0",
-		"org.opencontainers.image.source":      "https://github.com/clientidentity/operator",
+		"org.opencontainers.image.licenses":    licence,
+		"org.opencontainers.image.source":      source,
 		"org.opencontainers.image.version":     r.version,
 		"org.opencontainers.image.revision":    r.revision,
 		"org.opencontainers.image.created":     r.created.Format(time.RFC3339),
@@ -68,6 +74,9 @@ func build(about release, binaries []string) (multi, error) {
 		target, err := platformOf(binary)
 		if err != nil {
 			return multi{}, err
+		}
+		if slices.ContainsFunc(built.platforms, func(p platform) bool { return p.Equals(target) }) {
+			return multi{}, fmt.Errorf("%s is for %s, and so is one before it: there is %[2]s twice", binary, target)
 		}
 		image, err := imageOf(about, binary, target)
 		if err != nil {

@@ -6,8 +6,11 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -15,30 +18,37 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 )
 
-const product = "client-identity-operator"
-
 func main() {
-	if err := run(); err != nil {
+	if err := run(context.Background(), os.Args[1:], os.Stdout); err != nil {
 		fmt.Fprintf(os.Stderr, "image: %v\n", err)
 		os.Exit(1)
 	}
 }
 
-func run() error {
-	tag := flag.String("name", "", "The image's name with its tag.")
-	dist := flag.String("dist", "dist", "The folder that archive and digest are written to.")
+// run writes PREFIX.tar, PREFIX.digest and PREFIX.spdx.json, where the prefix is the product and the platform, and pushes where asked to.
+func run(ctx context.Context, arguments []string, out io.Writer) error {
+	flags := flag.NewFlagSet("image", flag.ContinueOnError)
+	tag := flags.String("name", "", "The image's name with its tag.")
+	dist := flags.String("dist", "dist", "The folder to write to.")
+	pushing := flags.Bool("push", false, "Push the image to the registry in its name.")
 	about := release{}
-	flag.StringVar(&about.version, "version", "", "The version that the image says it is.")
-	flag.StringVar(&about.revision, "revision", "", "The commit that the binaries were built from.")
-	created := flag.Int64("created", 0, "When that commit was made, in seconds since 1970.")
-	flag.Parse()
+	flags.StringVar(&about.version, "version", "", "The version that the image says it is.")
+	flags.StringVar(&about.revision, "revision", "", "The commit that the binaries were built from.")
+	created := flags.Int64("created", 0, "When that commit was made, in seconds since 1970.")
+	if err := flags.Parse(arguments); err != nil {
+		return err
+	}
 	about.created = time.Unix(*created, 0).UTC()
 
 	reference, err := name.NewTag(*tag)
 	if err != nil {
 		return fmt.Errorf("-name=%s: %w", *tag, err)
 	}
-	built, err := build(about, flag.Args())
+	built, err := build(about, flags.Args())
+	if err != nil {
+		return err
+	}
+	sbom, err := sbomOf(about, reference, built)
 	if err != nil {
 		return err
 	}
@@ -46,14 +56,20 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	base := filepath.Join(*dist, product+"-"+built.platformsName())
-	if err := writeArchive(base+".tar", reference, built); err != nil {
-		return err
-	}
 	byDigest := reference.Digest(digest.String()).String()
-	if err := os.WriteFile(base+".digest", []byte(byDigest+"\n"), 0o600); err != nil {
+	prefix := filepath.Join(*dist, product+"-"+built.platformsName())
+	if err := errors.Join(
+		writeArchive(prefix+".tar", reference, built),
+		os.WriteFile(prefix+".digest", []byte(byDigest+"\n"), 0o644),
+		os.WriteFile(prefix+".spdx.json", sbom, 0o644),
+	); err != nil {
 		return err
 	}
-	fmt.Printf("%s.tar\n%s\n", base, byDigest)
-	return nil
+	if *pushing {
+		if err := push(ctx, reference, built, sbom); err != nil {
+			return err
+		}
+	}
+	_, err = fmt.Fprintf(out, "%s.tar\n%s\n", prefix, byDigest)
+	return err
 }
