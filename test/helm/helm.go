@@ -78,7 +78,7 @@ func find(root string) (string, error) {
 		path = filepath.Join(root, "bin", "helm-"+string(match[1]))
 	}
 	if _, err := os.Stat(path); err != nil {
-		return "", fmt.Errorf("Helm was not found: run: make helm (%w)", err)
+		return "", fmt.Errorf("no Helm CLI: run: make helm (%w)", err)
 	}
 	return path, nil
 }

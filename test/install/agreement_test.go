@@ -4,10 +4,17 @@
 package install
 
 import (
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
 	"github.com/google/go-cmp/cmp"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/clientidentity/operator/test/helm"
 )
 
 // What follows is all that the chart may say otherwise than config.
@@ -43,8 +50,11 @@ func withoutHelm(charted objects) objects {
 func expectSame(want, got objects, of string) {
 	GinkgoHelper()
 	Expect(want).NotTo(BeEmpty())
-	if diff := cmp.Diff(want, got); diff != "" {
-		Fail("config (-) and " + of + " (+) differ:\n" + diff)
+	Expect(slices.Collect(maps.Keys(got))).To(ConsistOf(slices.Collect(maps.Keys(want))), of)
+	for key, object := range want {
+		if diff := cmp.Diff(object, got[key]); diff != "" {
+			Fail("config (-) and " + of + " (+) differ in " + key + ":\n" + diff)
+		}
 	}
 }
 
@@ -57,5 +67,29 @@ var _ = Describe("config and the chart agree", func() {
 		want := kustomized("config/default")
 		delete(want, "/v1, Kind=Namespace /client-identity-system")
 		expectSame(want, withoutHelm(charted()), "the chart")
+	})
+
+	It("on each overlay", func() {
+		overlays, err := os.ReadDir(filepath.Join(root(), "config", "overlays"))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(overlays).NotTo(BeEmpty())
+		for _, overlay := range overlays {
+			file := filepath.Join(helm.Chart, "ci", overlay.Name()+"-values.yaml")
+			expectSame(kustomized("config/overlays/"+overlay.Name()), withoutHelm(charted("--set", "namespace.create=true", "--values", file)), file)
+		}
+	})
+
+	It("on what is not part of config/default", func() {
+		for variant, folders := range map[string][]string{
+			"monitoring":     {"config/default", "config/prometheus", "config/grafana"},
+			"network-policy": {"config/default", "config/network-policy"},
+		} {
+			want := objects{}
+			for _, folder := range folders {
+				maps.Copy(want, kustomized(folder))
+			}
+			file := filepath.Join(helm.Chart, "ci", variant+"-values.yaml")
+			expectSame(want, withoutHelm(charted("--set", "namespace.create=true", "--values", file)), file)
+		}
 	})
 })

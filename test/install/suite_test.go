@@ -12,11 +12,13 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clientidentity/operator/internal/manager"
 	"github.com/clientidentity/operator/test/controlplane"
 	"github.com/clientidentity/operator/test/helm"
+	"github.com/clientidentity/operator/test/operator"
 )
 
 var (
@@ -41,7 +43,17 @@ var _ = BeforeSuite(func() {
 	cp, err = controlplane.Start(ctx, controlplane.Options{})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func() { Expect(cp.Stop()).To(Succeed()) })
-	admin, err = client.New(cp.Config(), client.Options{Scheme: manager.Scheme()})
+	scheme := manager.Scheme()
+	Expect(apiextensionsv1.AddToScheme(scheme)).To(Succeed())
+	admin, err = client.New(cp.Config(), client.Options{Scheme: scheme})
 	Expect(err).NotTo(HaveOccurred())
 	cli = helm.CLI{Kubeconfig: cp.Kubeconfig(), Home: GinkgoT().TempDir()}
 })
+
+// root returns the root directory of the repository.
+func root() string {
+	GinkgoHelper()
+	dir, err := operator.Root()
+	Expect(err).NotTo(HaveOccurred())
+	return dir
+}
