@@ -80,14 +80,18 @@ func ApplyWithoutWebhook(ctx context.Context, cp *controlplane.ControlPlane, fol
 	if err != nil {
 		return err
 	}
-	const separator = "---\n"
-	objects := slices.DeleteFunc(strings.Split(manifests, separator), func(object string) bool {
-		return strings.Contains(object, "\nkind: ValidatingWebhookConfiguration\n")
-	})
-	if _, err := Kubectl(ctx, cp, strings.NewReader(strings.Join(objects, separator)), "apply", "-f", "-"); err != nil {
+	if _, err := Kubectl(ctx, cp, strings.NewReader(WithoutWebhook(manifests)), "apply", "-f", "-"); err != nil {
 		return fmt.Errorf("apply %s: %w", folder, err)
 	}
 	return nil
+}
+
+// WithoutWebhook returns rendered manifests but for the configuration of the admission webhook.
+func WithoutWebhook(manifests string) string {
+	const separator = "---\n"
+	return strings.Join(slices.DeleteFunc(strings.Split(manifests, separator), func(object string) bool {
+		return strings.Contains(object, "\nkind: ValidatingWebhookConfiguration\n")
+	}), separator)
 }
 
 // Render returns the manifests of a folder of the repository that has a kustomization.yaml.

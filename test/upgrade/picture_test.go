@@ -26,6 +26,9 @@ import (
 	"github.com/clientidentity/operator/test/upgrade/fixture"
 )
 
+// request begins what a picture has about CertificateSigningRequests.
+const request = "CertificateSigningRequest /"
+
 // picture is all that matters about credentials, by what it is about. Keys and kubeconfigs are in it as digests.
 type picture map[string]string
 
@@ -80,6 +83,7 @@ func (w *world) takeObjects(p picture) {
 			if secret, is := object.(*corev1.Secret); is {
 				content = digest(text(secret.Data))
 			}
+			// Of an object without a namespace, this is /name.
 			p[kind+" "+client.ObjectKeyFromObject(object).String()] = fmt.Sprintf("uid %s, version %s %s", object.GetUID(), object.GetResourceVersion(), content)
 		}
 	}

@@ -40,11 +40,11 @@ func (g *generator) install(ctx context.Context) error {
 	if g.admin, err = client.New(g.cp.Config(), client.Options{Scheme: manager.Scheme()}); err != nil {
 		return err
 	}
-	client, err := discovery.NewDiscoveryClientForConfig(g.cp.Config())
+	server, err := discovery.NewDiscoveryClientForConfig(g.cp.Config())
 	if err != nil {
 		return err
 	}
-	version, err := client.ServerVersion()
+	version, err := server.ServerVersion()
 	if err != nil {
 		return err
 	}
@@ -58,13 +58,7 @@ func (g *generator) install(ctx context.Context) error {
 	if err := g.apply(ctx, surroundings); err != nil {
 		return err
 	}
-	var objects []string
-	for _, object := range strings.Split(g.manifests, "---\n") {
-		if !strings.Contains(object, "\nkind: ValidatingWebhookConfiguration\n") {
-			objects = append(objects, object)
-		}
-	}
-	return g.apply(ctx, strings.Join(objects, "---\n"))
+	return g.apply(ctx, operator.WithoutWebhook(g.manifests))
 }
 
 // publishServer tells the API server's URL as kubeadm does: one that is the same wherever the fixture comes back to life.
