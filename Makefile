@@ -36,6 +36,8 @@ HELM_VERSION := $(shell awk '$$1 == "helm.sh/helm/v4" && $$2 ~ /^v/ {print $$2}'
 # make KUBERNETES_VERSION=v1.35.4 takes another one that is pinned there.
 KUBERNETES_VERSION := $(shell awk '$$1 == "k8s.io/kubernetes" && $$2 ~ /^v/ {print $$2}' hack/controlplane/go.mod)
 
+CONTAINERD_VERSION := $(shell awk '$$1 == "github.com/containerd/containerd/v2" {print $$2}' hack/node/go.mod)
+
 # Ready-made binaries are used where CONTROL_PLANE_BIN is set.
 CONTROL_PLANE_BUILD := bin/k8s/$(KUBERNETES_VERSION)
 ifeq ($(CONTROL_PLANE_BIN),)
@@ -46,6 +48,11 @@ override CONTROL_PLANE_BIN := $(abspath $(CONTROL_PLANE_BIN))
 CONTROL_PLANE_GIVEN := yes
 endif
 export CONTROL_PLANE_BIN
+
+# What make e2e-node tests on, and what it tests. On a machine that cannot it says so, and with NODE_REQUIRED=yes it fails.
+NODE_PLATFORM = linux/$(shell go env GOARCH)
+export NODE_BIN ?= $(CURDIR)/bin/node/k8s-$(KUBERNETES_VERSION)-containerd-$(CONTAINERD_VERSION)
+export NODE_IMAGE ?= $(CURDIR)/dist/client-identity-operator-$(notdir $(NODE_PLATFORM)).tar
 
 # The tests of alerts run these; ready-made ones are used where they are set.
 export PROMTOOL ?= $(CURDIR)/bin/promtool-$(PROMETHEUS_VERSION)
@@ -121,6 +128,7 @@ lint: $(GOLANGCI_LINT) ## Run golangci-lint.
 	$(GOLANGCI_LINT) run
 	cd hack/observability && $(CURDIR)/$(GOLANGCI_LINT) run
 	cd hack/image && $(CURDIR)/$(GOLANGCI_LINT) run
+	cd hack/node && $(CURDIR)/$(GOLANGCI_LINT) run
 
 .PHONY: verify
 verify: ## Check that generated files, go.mod and licence headers are up to date.
@@ -131,8 +139,8 @@ vulncheck: $(GOVULNCHECK) ## Look for known vulnerabilities (needs the vulnerabi
 	$(GOVULNCHECK) ./...
 
 .PHONY: clean
-clean: ## Remove the manager, the tools and what tests left; keep the control plane (minutes to build).
-	find bin -mindepth 1 -maxdepth 1 ! -name k8s -exec rm -rf {} + 2>/dev/null || true
+clean: ## Remove the manager, the tools and what tests left; keep control plane and node (minutes to build).
+	find bin -mindepth 1 -maxdepth 1 ! -name k8s ! -name node -exec rm -rf {} + 2>/dev/null || true
 	rm -rf dist
 
 ##@ Test
@@ -151,6 +159,14 @@ test-image: ## Run the tests of make image, and see that it makes the same bytes
 .PHONY: test-integration
 test-integration: control-plane prometheus helm ## Run the integration tests on a real control plane (TEST_PKGS, TEST_ARGS narrow it).
 	CGO_ENABLED=1 go test -race -count=1 -timeout 20m $(TEST_PKGS) $(TEST_ARGS)
+
+.PHONY: e2e-node
+e2e-node: control-plane node image-for-node ## Test the image in pods on a real node, in namespaces of its own (Linux and root; TEST_ARGS narrows it).
+	NODE_TESTS=yes go test -count=1 -timeout 30m ./test/node -v $(TEST_ARGS)
+
+.PHONY: image-for-node
+image-for-node:
+	@$(MAKE) --no-print-directory image PLATFORMS=$(NODE_PLATFORM)
 
 .PHONY: argocd-testdata
 argocd-testdata: control-plane ## Take the objects again that the scripts of config/argocd are tested with, from a real control plane.
@@ -177,6 +193,14 @@ else
 		[ -x "$(CONTROL_PLANE_BIN)/$$binary" ] || { echo "CONTROL_PLANE_BIN=$(CONTROL_PLANE_BIN) has no executable $$binary" >&2; exit 1; }; \
 	done
 endif
+
+.PHONY: node
+node: ## Build kubelet, kube-proxy, kube-scheduler and containerd for make e2e-node, once.
+	@hack/build-node.sh $(NODE_BIN)
+
+.PHONY: node-packages
+node-packages: ## Install what a node takes from the operating system: runc, CNI plugins, nftables, iproute2 (root, on Debian).
+	@hack/install-node-packages.sh
 
 .PHONY: prometheus
 prometheus: $(PROMTOOL) $(PROMETHEUS) ## Build promtool and Prometheus for the tests of alerts, once; PROMTOOL and PROMETHEUS use ready ones.

@@ -85,14 +85,22 @@ func (ca *CA) ClientCertificate(user string, groups ...string) (certPEM, keyPEM 
 }
 
 // ServerCertificate returns a certificate of a server on the loopback interface and its private key, both in PEM. It has other
-// names, too.
+// names or IP addresses, too.
 func (ca *CA) ServerCertificate(names ...string) (certPEM, keyPEM []byte, err error) {
-	return ca.issue(&x509.Certificate{
+	template := &x509.Certificate{
 		Subject:     pkix.Name{CommonName: "localhost"},
-		DNSNames:    append([]string{"localhost"}, names...),
+		DNSNames:    []string{"localhost"},
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	})
+	}
+	for _, name := range names {
+		if ip := net.ParseIP(name); ip != nil {
+			template.IPAddresses = append(template.IPAddresses, ip)
+			continue
+		}
+		template.DNSNames = append(template.DNSNames, name)
+	}
+	return ca.issue(template)
 }
 
 // sign completes the template with a serial number and the start of its validity, and signs it.

@@ -14,7 +14,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -71,7 +70,7 @@ func (cp *ControlPlane) controllerManagerArgs(kubeconfig string, port int) []str
 	file := func(name string) string { return filepath.Join(cp.pki(), name) }
 	args := []string{
 		"--kubeconfig=" + kubeconfig,
-		"--controllers=" + strings.Join(slices.Concat(DefaultControllers, cp.options.Controllers), ","),
+		"--controllers=" + strings.Join(cp.controllers(), ","),
 		"--use-service-account-credentials=false",
 		"--leader-elect=false",
 		"--kube-api-qps=" + orDefault(cp.options.SignerQPS, 1000),

@@ -3,7 +3,7 @@
 
 // Package controlplane starts a real Kubernetes control plane for tests, benchmarks and demos: etcd, kube-apiserver and
 // kube-controller-manager, so that certificates are signed by the real signer and garbage is collected by the real
-// collector. Nodes, a scheduler and pods there are none.
+// collector. Nodes, a scheduler and pods there are none, unless Options.Nodes makes room for them: see test/node.
 //
 // etcd and the API server are run by controller-runtime's envtest. The controller manager, which envtest does not know,
 // and the client CAs, which the signer needs the keys of, are ours.
@@ -58,6 +58,8 @@ type Options struct {
 	Authorization func(AuthorizationFiles) (Authorization, error)
 	// State is what the control plane goes on from: that of another one, which is gone.
 	State State
+	// Nodes make it a control plane that nodes can join, if set.
+	Nodes *Nodes
 	// Progress is called once per step, if set.
 	Progress func(format string, args ...any)
 }

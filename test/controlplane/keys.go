@@ -44,7 +44,11 @@ func (cp *ControlPlane) makeKeys() error {
 		signing: clientCA,
 		trusted: []*CA{clientCA},
 	}
-	cert, key, err := cp.serverCA.ServerCertificate(append(cp.options.State.ServerNames, "kubernetes.default.svc")...)
+	names, err := cp.serverNames()
+	if err != nil {
+		return err
+	}
+	cert, key, err := cp.serverCA.ServerCertificate(names...)
 	if err != nil {
 		return err
 	}
@@ -53,6 +57,7 @@ func (cp *ControlPlane) makeKeys() error {
 		writeFile(cp.serverCAFile(), cp.serverCA.CertPEM()),
 		cp.writeSigningCA(clientCA),
 		cp.writeServiceAccountKey(),
+		cp.makeKubeletClient(),
 	)
 }
 

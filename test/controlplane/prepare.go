@@ -92,7 +92,7 @@ func (cp *ControlPlane) newAPIServer(c Component, port int) (*envtest.APIServer,
 		CertDir: cp.pki(),
 		EtcdURL: cp.etcdURL,
 		SecureServing: envtest.SecureServing{
-			ListenAddr: envtest.ListenAddr{Address: loopback, Port: strconv.Itoa(port)},
+			ListenAddr: envtest.ListenAddr{Address: cp.address(), Port: strconv.Itoa(port)},
 			CA:         cp.serverCA.CertPEM(),
 			Authn:      cp.clientCAs,
 		},
@@ -118,6 +118,7 @@ func (cp *ControlPlane) configureAPIServer(args *envtest.Arguments) error {
 		}
 		args.Set("audit-policy-file", policy).Set("audit-log-path", cp.AuditLog())
 	}
+	cp.configureForNodes(args)
 	if cp.authorization != nil {
 		args.Set("authorization-config", cp.authorization.file()).Disable("authorization-mode")
 	}
