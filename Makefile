@@ -222,6 +222,11 @@ image-push: manager-binaries ## Build it and push it to the registry in IMG, as 
 manager-binaries:
 	@$(foreach platform,$(image_platforms),$(call build_for,$(platform)))
 
+.PHONY: image-dockerfile
+image-dockerfile: override PLATFORMS = linux/$(shell go env GOARCH)
+image-dockerfile: image ## Build the Dockerfile with Debian's buildah and stand-in base images, and compare with make image (root needed).
+	hack/build-dockerfile.sh dist/client-identity-operator-$(shell go env GOARCH).tar "$(IMG)" $(VERSION) $(REVISION)
+
 .PHONY: docker-build
 docker-build: ## Build the image IMG with a container engine.
 	$(CONTAINER_TOOL) build --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) -t $(IMG) .
