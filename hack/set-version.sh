@@ -23,5 +23,6 @@ replace() {
 replace config/manager/kustomization.yaml '^  newTag: ' "$version"
 replace charts/client-identity-operator/Chart.yaml '^version: ' "${version#v}"
 replace charts/client-identity-operator/Chart.yaml '^appVersion: ' "$version"
+replace charts/client-identity-operator/Chart.yaml '^      image: ghcr\.io/clientidentity/operator:' "$version"
 # The docs' own registry.
 sed -i -E "s#((registry\.example\.com/client-identity-operator:|^  newTag: )v)[0-9][^ ]*#\1${version#v}#" README.md docs/*.md docs/guides/*.md

@@ -137,6 +137,27 @@ var _ = Describe("On a real API server", Ordered, func() {
 		publish("jane")
 	})
 
+	It("each variant of the values makes objects without a field that the API server does not know", func() {
+		for _, name := range []string{"credentials", "team-a", "team-b"} {
+			Expect(admin.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})).To(Succeed())
+		}
+		accepted := map[string]bool{}
+		for _, v := range variants() {
+			for key, object := range charted("--values", v.file) {
+				content, err := object.MarshalJSON()
+				Expect(err).NotTo(HaveOccurred())
+				// These have CRDs of their own, which are not here.
+				if group := object.GroupVersionKind().Group; group == "monitoring.coreos.com" || group == "cert-manager.io" || accepted[string(content)] {
+					continue
+				}
+				Expect(admin.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), client.DryRunAll, client.ForceOwnership,
+					client.FieldOwner("test"))).To(Succeed(), "%s: %s", v.name, key)
+				accepted[string(content)] = true
+			}
+		}
+		Expect(accepted).NotTo(BeEmpty())
+	})
+
 	It("a second one is refused, in another namespace or by another name", func() {
 		refused := `this cluster has a Client Identity Operator already, in namespace "client-identity-system" (release "client-identity-operator")`
 		expectRefused(refused, release, "elsewhere")
@@ -186,9 +207,15 @@ var _ = Describe("On a real API server", Ordered, func() {
 	It("it is installed again over what stayed, and by another name where that is wanted", func() {
 		before := credential("jane")
 		expectRefused("cannot be imported into the current release", "another", operator.Namespace)
-		run("install", helm.Chart)
+		packages := GinkgoT().TempDir()
+		_, err := cli.Run(ctx, "package", helm.Chart, "--destination", packages)
+		Expect(err).NotTo(HaveOccurred())
+		packed, err := filepath.Glob(filepath.Join(packages, "client-identity-operator-*.tgz"))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(packed).To(HaveLen(1))
+		run("install", packed[0])
 		run("uninstall")
-		_, err := cli.Run(ctx, "install", "another", helm.Chart, "--namespace", operator.Namespace, "--wait=hookOnly", "--take-ownership")
+		_, err = cli.Run(ctx, "install", "another", helm.Chart, "--namespace", operator.Namespace, "--wait=hookOnly", "--take-ownership")
 		Expect(err).NotTo(HaveOccurred())
 		_, err = cli.Run(ctx, "uninstall", "another", "--namespace", operator.Namespace, "--wait=hookOnly")
 		Expect(err).NotTo(HaveOccurred())
@@ -202,8 +229,7 @@ var _ = Describe("On a real API server", Ordered, func() {
 		content, err := os.ReadFile(installer)
 		Expect(err).NotTo(HaveOccurred())
 		want := kustomized("config/default")
-		containers := want["apps/v1, Kind=Deployment client-identity-system/client-identity-operator"].Object["spec"].(map[string]any)["template"].(map[string]any)["spec"].(map[string]any)["containers"].([]any)
-		containers[0].(map[string]any)["image"] = image
+		container(want)["image"] = image
 		expectSame(want, parse(string(content)), "dist/install.yaml")
 
 		kubectl("apply", "--validate=strict", "-f", installer)

@@ -62,3 +62,14 @@ func charted(args ...string) objects {
 	Expect(err).NotTo(HaveOccurred())
 	return parse(manifests)
 }
+
+// container returns the operator's container.
+func container(found objects) map[string]any {
+	GinkgoHelper()
+	deployment := found["apps/v1, Kind=Deployment client-identity-system/client-identity-operator"]
+	Expect(deployment).NotTo(BeNil())
+	containers, _, err := unstructured.NestedFieldNoCopy(deployment.Object, "spec", "template", "spec", "containers")
+	Expect(err).NotTo(HaveOccurred())
+	Expect(containers).To(HaveLen(1))
+	return containers.([]any)[0].(map[string]any)
+}
