@@ -19,6 +19,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
@@ -117,6 +118,21 @@ func buildInstaller(image string) string {
 	return file
 }
 
+// expectUninstalled checks that of the objects only those are there that are to stay.
+func expectUninstalled(installed objects, stays func(*unstructured.Unstructured) bool) {
+	GinkgoHelper()
+	for key, object := range installed {
+		stayed := stays(object)
+		err := admin.Get(ctx, client.ObjectKeyFromObject(object), object)
+		if stayed {
+			Expect(err).NotTo(HaveOccurred(), key)
+			Expect(object.GetDeletionTimestamp()).To(BeNil(), key)
+		} else {
+			Expect(apierrors.IsNotFound(err) || object.GetDeletionTimestamp() != nil).To(BeTrue(), key)
+		}
+	}
+}
+
 // kubectl runs kubectl as an administrator.
 func kubectl(args ...string) {
 	GinkgoHelper()
@@ -191,15 +207,7 @@ var _ = Describe("On a real API server", Ordered, func() {
 		installed := charted()
 		before := credential("jane")
 		run("uninstall")
-		for _, object := range installed {
-			kept := object.GetAnnotations()[keepKey] == "keep"
-			err := admin.Get(ctx, client.ObjectKeyFromObject(object), object)
-			if kept {
-				Expect(err).NotTo(HaveOccurred(), key(object))
-			} else {
-				Expect(apierrors.IsNotFound(err) || object.GetDeletionTimestamp() != nil).To(BeTrue(), key(object))
-			}
-		}
+		expectUninstalled(installed, func(object *unstructured.Unstructured) bool { return object.GetAnnotations()[keepKey] == "keep" })
 		Expect(credential("jane").Data).To(Equal(before.Data))
 		Expect(admin.Get(ctx, client.ObjectKey{Name: "jane"}, &v1alpha1.ClientIdentity{})).To(Succeed())
 	})
@@ -240,6 +248,24 @@ var _ = Describe("On a real API server", Ordered, func() {
 		Expect(admin.Get(ctx, client.ObjectKey{Namespace: operator.Namespace, Name: "client-identity-operator"}, deployment)).To(Succeed())
 		Expect(deployment.Spec.Template.Spec.Containers[0].Image).NotTo(Equal(image))
 		Expect(credential("jane").ResourceVersion).To(Equal(before.ResourceVersion))
+	})
+
+	It("kubectl takes the chart over again, and Helm forgets it", func() {
+		before := credential("jane")
+		installer := buildInstaller("registry.example.com/client-identity-operator:v9.9.9")
+		kubectl("apply", "--server-side", "--force-conflicts", "--validate=strict", "-f", installer)
+		kubectl("delete", "secret", "--namespace", operator.Namespace, "--selector", "owner=helm,name="+release)
+		releases, err := cli.Run(ctx, "list", "--all-namespaces", "--short")
+		Expect(err).NotTo(HaveOccurred())
+		Expect(releases).To(BeEmpty())
+
+		By("removing what the installer brought, but for CRD and credentials")
+		kubectl("delete", "-f", installer, "--selector", "app.kubernetes.io/component notin (crd,credentials)")
+		expectUninstalled(kustomized("config/default"), func(object *unstructured.Unstructured) bool {
+			return object.GetKind() == "CustomResourceDefinition" || object.GetName() == operator.SecretNamespace
+		})
+		Expect(credential("jane").ResourceVersion).To(Equal(before.ResourceVersion))
+		run("install", helm.Chart, "--create-namespace", "--take-ownership", "--force-conflicts")
 	})
 
 	It("an uninstall takes everything along where that is asked for", func() {
