@@ -40,7 +40,7 @@ Usage: manager preflight [flags]
 Flags:
 `
 
-// Where a pod finds what its own namespace is, and how its first process was started.
+// Where a pod finds its own namespace, and how its first process was started.
 const (
 	ownNamespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 	firstProcess     = "/proc/1/cmdline"
@@ -89,7 +89,7 @@ func (o *preflightOptions) validate() error {
 
 // runPreflight is the subcommand preflight.
 func runPreflight(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	options := preflightOptions{progress: stderr}
+	options := preflightOptions{}
 	flags := flag.NewFlagSet("manager preflight", flag.ContinueOnError)
 	options.bindFlags(flags)
 	if err := parse(flags, args, preflightHelp, stdout); err != nil {
@@ -103,6 +103,9 @@ func runPreflight(ctx context.Context, args []string, stdout, stderr io.Writer) 
 		return usageError{err}
 	}
 	inCluster := options.inCluster(connection)
+	if own, err := os.ReadFile(ownNamespaceFile); err == nil && inCluster && !given(flags, "namespace") {
+		options.cluster.namespace = strings.TrimSpace(string(own))
+	}
 	if options.server != "" {
 		connection.Host = options.server
 	}
@@ -129,6 +132,12 @@ func runPreflight(ctx context.Context, args []string, stdout, stderr io.Writer) 
 		return errPreflight
 	}
 	return nil
+}
+
+// given says whether a flag was set.
+func given(flags *flag.FlagSet, name string) (found bool) {
+	flags.Visit(func(f *flag.Flag) { found = found || f.Name == name })
+	return found
 }
 
 // inCluster says whether the connection is the one of a pod.

@@ -88,12 +88,12 @@ func (p *probe) lookAtAdmission(ctx context.Context) Finding {
 		}
 	}
 	look.dryRun = p.ask(ctx, func(identity *v1alpha1.ClientIdentity) { identity.Spec.TTL.Duration = longTTL })
-	return look.judge(p.operator.installed())
+	return look.judge(p.operator.installed(), p.Namespace)
 }
 
 // judge says whether somebody checks who asks for an identity.
-func (l admissionLook) judge(installed bool) Finding {
-	const install = "kubectl apply -k config/default"
+func (l admissionLook) judge(installed bool, namespace string) Finding {
+	const install = "apply config/default, the chart or the installer again"
 	var answered bool
 	for _, warning := range l.warnings {
 		answered = answered || strings.HasPrefix(warning, webhookWarning)
@@ -107,7 +107,7 @@ func (l admissionLook) judge(installed bool) Finding {
 		return fail("there is no ValidatingWebhookConfiguration %s: whoever may create identities can become anybody", webhookName).fix(install)
 	case l.configured && !l.trusted:
 		return fail("the ValidatingWebhookConfiguration %s has no CA yet: no identity can be created", webhookName).
-			fix("wait until the operator is ready: kubectl rollout status -n client-identity-system deployment/%s", deployment)
+			fix("wait until the operator is ready: kubectl rollout status -n %s deployment/%s", namespace, deployment)
 	case apierrors.IsForbidden(l.err) && strings.Contains(l.err.Error(), "cannot create resource"):
 		if l.configured {
 			return ok("the webhook is configured; the caller may create no identity, so that it was not tried")
@@ -116,7 +116,8 @@ func (l admissionLook) judge(installed bool) Finding {
 	case apierrors.IsForbidden(l.err):
 		return ok("the webhook answers, and refuses what the caller may not give: %v", l.err)
 	case l.err != nil:
-		return fail("the webhook does not answer, so that no identity can be created: %v", l.err).fix("kubectl get endpointslices -n client-identity-system, and let the API server reach port 9443 of those pods")
+		return fail("the webhook does not answer, so that no identity can be created: %v", l.err).
+			fix("kubectl get endpointslices -n %s, and let the API server reach port 9443 of those pods", namespace)
 	}
 	return fail("an identity was admitted, and the webhook was not asked: whoever may create identities can become anybody").fix(install)
 }
@@ -141,5 +142,5 @@ func (d dryRun) judgePolicies(installed bool) Finding {
 	case d.err != nil:
 		return skip("the webhook stands before them: %v", d.err)
 	}
-	return fail("an identity with the finalizer %q was admitted: its bindings and its Secret would stay for ever", orphan).fix("kubectl apply -k config/policy")
+	return fail("an identity with the finalizer %q was admitted: its bindings and its Secret would stay for ever", orphan).fix("apply config/policy, the chart or the installer again")
 }

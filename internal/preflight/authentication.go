@@ -75,8 +75,8 @@ func (l proofs) judge() Finding {
 	case l.err == nil && isUs(l.user):
 		return ok("%s takes the certificate, in %d tries of %d, as user %q with groups %q", l.url, l.tries, l.tries, l.user.Username, l.user.Groups)
 	case l.endsTLS():
-		return fail("%s takes no client certificates: something before the API server ends TLS (its certificate is of %q)", l.url, l.tls.issuer()).
-			fix("use an address that leads to the API server itself: --server here, --kubeconfig-server for published kubeconfigs")
+		return fail("%s asks for no client certificate: something before the API server ends TLS (the certificate there is of %q), or the API server has no --client-ca-file",
+			l.url, l.tls.issuer()).fix("use an address that leads to the API server itself: --server here, --kubeconfig-server for published kubeconfigs")
 	case l.err == nil:
 		return fail("%s takes the certificate for user %q with groups %q, in try %d", l.url, l.user.Username, l.user.Groups, l.number).
 			fix("look for what stands before the API server and logs in as somebody else")
@@ -87,7 +87,7 @@ func (l proofs) judge() Finding {
 		return fail("%s takes the certificate, and does not let its holder ask who it is: %v", l.url, l.err).
 			fix("kubectl create clusterrolebinding whoami --clusterrole=system:basic-user --group=system:authenticated")
 	case errors.As(l.err, &unknownAuthority), errors.As(l.err, &wrongName):
-		return fail("%s shows a certificate that is not trusted: %v", l.url, l.err)
+		return fail("%s shows a certificate that is not trusted: %v", l.url, l.err).fix("see kubeconfig-ca, or set certificate-authority in the kubeconfig here")
 	}
 	return fail("%s did not answer, in try %d: %v", l.url, l.number, l.err)
 }

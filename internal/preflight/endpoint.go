@@ -57,7 +57,7 @@ func (l *endpointLook) judge(settings string) Finding {
 	}
 	switch {
 	case apierrors.IsForbidden(l.err):
-		return fail("what kubeconfigs would carry cannot be read: %v", l.err).fix("set --kubeconfig-server and --kubeconfig-certificate-authority, or kubectl apply -k config/rbac")
+		return fail("what kubeconfigs would carry cannot be read: %v", l.err).fix("set --kubeconfig-server and --kubeconfig-certificate-authority, or apply config/rbac, the chart or the installer again")
 	case l.err != nil:
 		return fail("what kubeconfigs would carry cannot be read: %v", l.err).fix("correct it, or start the operator with --kubeconfig-server=%s", example)
 	case l.Server == "":

@@ -138,7 +138,7 @@ func (l *operatorLook) judge(namespace, account string) Finding {
 	case !l.crd && !l.account:
 		return ok("not installed yet")
 	case !l.crd:
-		return fail("ServiceAccount %s/%s is there, and the CRD is not", namespace, account).fix("kubectl apply -k config/crd")
+		return fail("ServiceAccount %s/%s is there, and the CRD is not", namespace, account).fix("apply config/crd, the chart or the installer again")
 	case !l.installed():
 		return ok("the CRD is installed, and the operator is not, in namespace %s", namespace).fix("if it is elsewhere, set --namespace and --service-account")
 	case l.arguments == nil:

@@ -158,7 +158,7 @@ func (l rightsLook) judgeOperator(secretNamespaces []string) Finding {
 		return fail("%s misses %s of %d", l.whose, plural(len(missing), "right"), l.wanted).details(missing).fix("%s", grant(missing, secretNamespaces))
 	case len(narrowed) > 0:
 		return warn("%s has its %d rights, but for binding any role: it binds only those that are named to it", l.whose, l.wanted-len(narrowed)).
-			fix("nothing, where config/overlays/narrowed-bind is meant; else kubectl apply -k config/rbac")
+			fix("nothing, where config/overlays/narrowed-bind is meant; else apply config/rbac, the chart or the installer again")
 	}
 	return ok("%s has its %d rights", l.whose, l.wanted)
 }
@@ -174,7 +174,7 @@ func grant(missing []Right, secretNamespaces []string) string {
 	if first.Namespace != "" {
 		role = "a Role in " + first.Namespace
 	}
-	how := "kubectl apply -k config/rbac"
+	how := "apply config/rbac, the chart or the installer again"
 	if first.Namespace != "" && slices.Contains(secretNamespaces, first.Namespace) && first.Namespace != shippedSecretNamespace {
 		how = "see config/overlays/secret-namespace"
 	}
