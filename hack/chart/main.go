@@ -20,7 +20,7 @@ const (
 // shipped are the folders and files of config whose content the chart's templates take as it is. Of config/manager, the
 // Deployment is a template: nearly every value is about it.
 var shipped = []string{
-	"crd/bases",
+	"crd",
 	"grafana",
 	"manager",
 	"network-policy",

@@ -100,7 +100,8 @@ func freePort() int {
 func (w *world) leader() string {
 	GinkgoHelper()
 	lease := &coordinationv1.Lease{}
-	Expect(w.admin.Get(w, client.ObjectKey{Namespace: operator.Namespace, Name: name}, lease)).To(Succeed())
+	err := w.admin.Get(w, client.ObjectKey{Namespace: operator.Namespace, Name: name}, lease)
+	Expect(client.IgnoreNotFound(err)).NotTo(HaveOccurred())
 	return ptr.Deref(lease.Spec.HolderIdentity, "")
 }
 
