@@ -74,7 +74,7 @@ func TestRenewBefore(t *testing.T) {
 		"90 percent":                    {`renewBeforePercentage: 90`, nil},
 		"0 percent":                     {`renewBeforePercentage: 0`, want{`spec.renewBeforePercentage: Invalid value: 0: spec.renewBeforePercentage in body should be greater than or equal to 1`}},
 		"91 percent":                    {`renewBeforePercentage: 91`, want{`spec.renewBeforePercentage: Invalid value: 91: spec.renewBeforePercentage in body should be less than or equal to 90`}},
-		"half a percent":                {`renewBeforePercentage: 33.5`, want{`<nil>: Invalid value: "": Checked value must be of type integer with format int32 in spec.renewBeforePercentage`, `spec.renewBeforePercentage: Invalid value: "float64": spec.renewBeforePercentage in body must be of type int32: "float64"`}},
+		"half a percent":                {`renewBeforePercentage: 33.5`, want{`spec.renewBeforePercentage: Invalid value: "number": spec.renewBeforePercentage in body must be of type integer: "number"`}},
 		"a text":                        {`renewBeforePercentage: "33"`, want{`spec.renewBeforePercentage: Invalid value: "string": spec.renewBeforePercentage in body must be of type integer: "string"`}},
 		"days here and no unit in ttl":  {`{ttl: "5", renewBefore: 30d}`, want{invalid("spec.renewBefore", "30d", renewForm), invalid("spec.ttl", "5", ttlForm)}},
 		"a good one and a ttl too long": {`{ttl: 9999999999h, renewBefore: 720h}`, want{invalid("spec.ttl", "9999999999h", ttlBounds)}},
