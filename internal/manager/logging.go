@@ -40,7 +40,7 @@ func (l *Logging) BindFlags(flags *flag.FlagSet) {
 
 // Use makes all that this process logs go this way, and returns the logger.
 func (l *Logging) Use() logr.Logger {
-	logger := zap.New(zap.UseFlagOptions(&l.options))
+	logger := withoutRaces(zap.New(zap.UseFlagOptions(&l.options)))
 	ctrl.SetLogger(logger)
 	// Contextual: client-go then asks this logger for its level, and never klog, which has one of its own.
 	klog.SetLoggerWithOptions(logger, klog.ContextualLogger(true))

@@ -82,12 +82,13 @@ func accepts(trusts []trust, p *pair, now time.Time) error {
 }
 
 // choose returns the certificate to serve with, of the one in the Secret, nil where it holds none, and the one that has been served,
-// nil before the first: what is broken, or not trusted yet, never takes the place of what the API server accepts.
-func choose(stored, served *pair, trusts []trust, now time.Time) *pair {
-	switch {
-	case accepts(trusts, stored, now) == nil:
+// nil before the first: what is broken, or not trusted yet, never takes the place of what the API server accepts, nor does what not
+// every API server may have heard of.
+func choose(stored, served *pair, trusts []trust, heard bool, now time.Time) *pair {
+	switch goesOn := accepts(trusts, served, now) == nil; {
+	case accepts(trusts, stored, now) == nil && (heard || !goesOn):
 		return stored
-	case accepts(trusts, served, now) == nil, stored == nil:
+	case goesOn, stored == nil:
 		return served
 	default:
 		return stored // it may be trusted in a moment

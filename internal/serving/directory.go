@@ -22,6 +22,7 @@ const lookAtFiles = time.Second
 // directory serves with files that something else keeps.
 type directory struct {
 	path   string
+	every  time.Duration
 	served atomic.Pointer[tls.Certificate]
 }
 
@@ -59,7 +60,7 @@ func (d *directory) Start(ctx context.Context) error {
 		if before == nil || !before.Leaf.Equal(pair.Leaf) {
 			logger.Info("serving with the certificate in --webhook-cert-dir", "notAfter", pair.Leaf.NotAfter.UTC().Format(time.RFC3339))
 		}
-	}, lookAtFiles)
+	}, d.every)
 	return nil
 }
 

@@ -27,6 +27,10 @@ type follower struct {
 	// configuration names the webhook configuration that says what the API server accepts; none where it is empty.
 	configuration string
 	clock         clock.PassiveClock
+	// lag is how long API servers may be behind with that.
+	lag time.Duration
+	// heard is the last certificate in the Secret that the configuration trusted, and since when.
+	heard seen
 
 	mu     sync.RWMutex
 	served *pair
@@ -68,22 +72,30 @@ func (f *follower) Reconcile(ctx context.Context, _ reconcile.Request) (reconcil
 	}
 	now := f.clock.Now()
 	before, _ := f.state()
-	served := choose(stored, before, trusts, now)
-	if stored != nil && !served.same(stored) {
-		refused = accepts(trusts, stored, now).Error()
+	var wait time.Duration
+	if stored != nil && accepts(trusts, stored, now) == nil {
+		wait = max(0, f.heard.since(stored.leaf.Raw, now).Add(f.lag).Sub(now))
+	} else {
+		f.heard = seen{}
+	}
+	served := choose(stored, before, trusts, wait == 0, now)
+	if served.same(stored) {
+		wait = 0
+	} else if err := accepts(trusts, stored, now); stored != nil && err != nil {
+		refused = err.Error()
 	}
 	f.tell(ctx, before, served, refused)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.served, f.trusts, f.refused = served, trusts, refused
-	return reconcile.Result{}, nil
+	return reconcile.Result{RequeueAfter: wait}, nil
 }
 
 // stored returns the certificate in the Secret, or why there is none.
 func (f *follower) stored(ctx context.Context) (*pair, string, error) {
 	secret := &corev1.Secret{}
 	if err := f.reader.Get(ctx, f.secret, secret); apierrors.IsNotFound(err) {
-		return nil, "it does not exist: apply the operator's manifests again", nil
+		return nil, "it does not exist: it comes with the operator's manifests, or from what else keeps the certificate", nil
 	} else if err != nil {
 		return nil, "", fmt.Errorf("read Secret %s: %w", f.secret, err)
 	}
@@ -114,7 +126,12 @@ func (f *follower) tell(ctx context.Context, before, served *pair, refused strin
 	if served != nil && !served.same(before) {
 		logger.Info("serving with the certificate in the Secret", "notAfter", served.leaf.NotAfter.UTC().Format(time.RFC3339))
 	}
-	if served != nil && refused != "" && refused != f.refused {
+	if refused == "" || refused == f.refused {
+		return
+	}
+	if served == nil {
+		logger.Info("there is no certificate to serve with yet", "why", refused)
+	} else {
 		logger.Info("the certificate in the Secret is not served: the one before it goes on", "why", refused)
 	}
 }

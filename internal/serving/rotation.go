@@ -33,8 +33,9 @@ const (
 )
 
 // rotation keeps a CA and a certificate of it in the Secret, and the CA in the webhook configuration. A CA is replaced in steps, so
-// that the API server accepts what is served at any time: the new one is made, published beside the old one, and used once API servers
-// know it; then the old one goes. Each step is one write, and what comes next shows in the two objects, whoever leads then.
+// that the API server accepts what is served at any time: the new one is made and published beside the old one, replicas serve with the
+// new certificate once API servers must have heard of it, and then the old CA goes. Each step is one write, and what comes next shows in
+// the two objects, whoever leads then.
 type rotation struct {
 	reader        client.Reader
 	writer        client.Writer
@@ -47,22 +48,8 @@ type rotation struct {
 	// served returns what this replica serves with, nil for nothing.
 	served func() *pair
 
-	// published and used are the last ones seen, and since when.
-	published, used seen
-}
-
-// seen is what is in an object, and since when at the latest.
-type seen struct {
-	what string
-	at   time.Time
-}
-
-// since returns since when something is seen.
-func (s *seen) since(what []byte, now time.Time) time.Time {
-	if s.what != string(what) {
-		s.what, s.at = string(what), now
-	}
-	return s.at
+	// used is the last certificate in the Secret whose CA was published, and since when.
+	used seen
 }
 
 // Reconcile does the next step.
@@ -112,61 +99,53 @@ func (r *rotation) step(ctx context.Context, secret *corev1.Secret, configuratio
 	}
 	ca, err := r.maker.authority(data, now)
 	if err != nil {
-		return lookAgain, r.begin(ctx, secret, data, configs, now)
-	}
-	others := r.others(configs, ca.Cert, now)
-	if !all(configs, func(bundle []*x509.Certificate) bool { return contains(bundle, ca.Cert) }) {
-		r.published = seen{}
-		return lookAgain, r.publish(ctx, configuration, append([]*x509.Certificate{ca.Cert}, others...), "published the CA of the webhook's certificate")
-	}
-	known := r.published.since(ca.Cert.Raw, now).Add(r.lag)
-	if !r.maker.good(data, now) {
-		if len(others) > 0 && known.After(now) {
-			return known.Sub(now), nil
+		if ca, err = r.maker.newAuthority(data, now); err != nil {
+			return 0, err
 		}
+		if err := r.maker.newCertificate(data, ca, now); err != nil {
+			return 0, err
+		}
+		return lookAgain, r.write(ctx, secret, data, "made a CA and a certificate for the webhook")
+	}
+	if !all(configs, func(bundle []*x509.Certificate) bool { return contains(bundle, ca.Cert) }) {
+		bundle := append([]*x509.Certificate{ca.Cert}, r.needed(configs, ca.Cert, now)...)
+		return lookAgain, r.publish(ctx, configuration, bundle, "published the CA of the webhook's certificate")
+	}
+	if !r.maker.good(data, now) {
 		if err := r.maker.newCertificate(data, ca, now); err != nil {
 			return 0, err
 		}
 		return lookAgain, r.write(ctx, secret, data, "made a certificate for the webhook")
 	}
-	followed := r.used.since(data[corev1.TLSCertKey], now).Add(r.lag)
+	// Replicas wait as long as API servers may be behind, and may be as late themselves.
+	followed := r.used.since(data[corev1.TLSCertKey], now).Add(2 * r.lag)
 	if all(configs, func(bundle []*x509.Certificate) bool { return len(bundle) == 1 }) {
 		return lookAgain, nil
 	}
 	if followed.After(now) {
 		return followed.Sub(now), nil
 	}
-	return lookAgain, r.publish(ctx, configuration, []*x509.Certificate{ca.Cert}, "withdrew the CA of the webhook's certificate before this one")
+	return lookAgain, r.publish(ctx, configuration, []*x509.Certificate{ca.Cert}, "withdrew what was published beside the CA of the webhook's certificate")
 }
 
-// begin makes a CA, and a certificate where nothing is served that the API server accepts.
-func (r *rotation) begin(ctx context.Context, secret *corev1.Secret, data map[string][]byte, configs []map[string]any, now time.Time) error {
-	ca, err := r.maker.newAuthority(data, now)
-	if err == nil && len(r.others(configs, ca.Cert, now)) == 0 {
-		err = r.maker.newCertificate(data, ca, now)
-	}
-	if err != nil {
-		return err
-	}
-	return r.write(ctx, secret, data, "made a CA for the webhook's certificate")
-}
-
-// others returns the published CAs but for one, as far as what is served needs them. A process that has served nothing yet
-// does not know, and keeps a few.
-func (r *rotation) others(configs []map[string]any, ca *x509.Certificate, now time.Time) []*x509.Certificate {
-	served := r.served()
+// needed returns the published CAs but for one, as far as what is served needs them. A replica that has not served with one of them
+// does not know which others do, and keeps a few.
+func (r *rotation) needed(configs []map[string]any, ca *x509.Certificate, now time.Time) []*x509.Certificate {
 	var others []*x509.Certificate
 	for _, config := range configs {
 		for _, other := range bundleOf(config) {
-			if other.Equal(ca) || now.After(other.NotAfter) || contains(others, other) || (served == nil && len(others) == keptUnknown) {
-				continue
-			}
-			if served == nil || served.issuedBy(other, now) {
+			if !other.Equal(ca) && !now.After(other.NotAfter) && !contains(others, other) {
 				others = append(others, other)
 			}
 		}
 	}
-	return others
+	served := r.served()
+	for i, other := range others {
+		if served != nil && served.issuedBy(other, now) {
+			return others[i : i+1]
+		}
+	}
+	return others[:min(len(others), keptUnknown)]
 }
 
 func (r *rotation) write(ctx context.Context, secret *corev1.Secret, data map[string][]byte, done string) error {

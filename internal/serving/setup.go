@@ -62,10 +62,10 @@ type Source struct {
 // Add adds to a manager what keeps a certificate, and returns it. Live is a client without a cache.
 func Add(mgr ctrl.Manager, live client.Client, s Source) (Certificate, error) {
 	var certificate Certificate
-	follow := &follower{secret: types.NamespacedName{Namespace: s.Namespace, Name: SecretName}, configuration: s.Configuration, clock: s.Clock}
+	follow := &follower{secret: types.NamespacedName{Namespace: s.Namespace, Name: SecretName}, configuration: s.Configuration, clock: s.Clock, lag: s.Lag}
 	certificate = follow
 	if s.Directory != "" {
-		files := &directory{path: s.Directory}
+		files := &directory{path: s.Directory, every: lookAtFiles}
 		if err := mgr.Add(files); err != nil {
 			return nil, fmt.Errorf("set up the certificate in --webhook-cert-dir: %w", err)
 		}

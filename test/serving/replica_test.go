@@ -28,7 +28,7 @@ type replica struct {
 }
 
 // start starts a replica, and does not wait for it.
-func start() *replica {
+func start(more ...string) *replica {
 	GinkgoHelper()
 	kubeconfig := filepath.Join(GinkgoT().TempDir(), "kubeconfig")
 	Expect(operator.WriteKubeconfig(kubeconfig, connection)).To(Succeed())
@@ -40,13 +40,13 @@ func start() *replica {
 	Expect(err).NotTo(HaveOccurred())
 	flags = append(append(container.Args, flags...), "--kubeconfig="+kubeconfig, "--leader-election-namespace="+operator.Namespace,
 		"--health-probe-bind-address="+probes, "--metrics-bind-address=0")
+	flags = append(flags, more...)
 	command := exec.Command(binary, flags...)
 	command.Env = append(os.Environ(), operator.Environment(container)...)
 	r := &replica{address: address, probes: probes, log: gbytes.NewBuffer()}
 	shown := gexec.NewPrefixedWriter("["+address+"] ", GinkgoWriter)
 	r.Session, err = gexec.Start(command, shown, both{r.log, shown})
 	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(func() { r.Kill().Wait() })
 	return r
 }
 
@@ -88,3 +88,6 @@ func (r *replica) complaints() []string {
 	}
 	return complaints
 }
+
+// logged returns its log.
+func (r *replica) logged() string { return string(r.log.Contents()) }
