@@ -52,6 +52,7 @@ export CONTROL_PLANE_BIN
 # What make e2e-node tests on, and what it tests. On a machine that cannot it says so, and with NODE_REQUIRED=yes it fails.
 NODE_PLATFORM = linux/$(shell go env GOARCH)
 export NODE_BIN ?= $(CURDIR)/bin/node/k8s-$(KUBERNETES_VERSION)-containerd-$(CONTAINERD_VERSION)
+export NODE_INSTALLER ?= $(CURDIR)/dist/install.yaml
 export NODE_IMAGE ?= $(CURDIR)/dist/client-identity-operator-$(notdir $(NODE_PLATFORM)).tar
 
 # The tests of alerts run these; ready-made ones are used where they are set.
@@ -161,8 +162,8 @@ test-integration: control-plane prometheus helm ## Run the integration tests on 
 	CGO_ENABLED=1 go test -race -count=1 -timeout 20m $(TEST_PKGS) $(TEST_ARGS)
 
 .PHONY: e2e-node
-e2e-node: control-plane node image-for-node ## Test the image in pods on a real node, in namespaces of its own (Linux and root; TEST_ARGS narrows it).
-	NODE_TESTS=yes go test -count=1 -timeout 30m ./test/node -v $(TEST_ARGS)
+e2e-node: control-plane node helm image-for-node build-installer ## Test the image in pods on a real node, in namespaces of its own (Linux and root; TEST_ARGS narrows it).
+	NODE_TESTS=yes go test -count=1 -timeout 60m ./test/node -v -ginkgo.v $(TEST_ARGS)
 
 .PHONY: image-for-node
 image-for-node:

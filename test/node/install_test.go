@@ -5,8 +5,10 @@ package node
 
 import (
 	"encoding/base64"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -15,28 +17,67 @@ import (
 	"github.com/clientidentity/operator/test/operator"
 )
 
-var _ = Describe("Installed by", Ordered, func() {
-	for name, installer := range installers {
-		Context(name, func() {
+var _ = Describe("Installed for the first time", func() {
+	for _, by := range installers {
+		Context("by "+by.name, func() {
 			AfterEach(wipe)
+			for i := range *installs {
+				It(fmt.Sprintf("runs in pods, publishes credentials, and goes, #%d", i+1), func() {
+					began := time.Now()
+					by.install()
+					rolledOut()
+					AddReportEntry("available after", time.Since(began).Round(100*time.Millisecond).String())
+					kubectl("apply", "-k", "config/samples")
+					kubectl("wait", "--for=condition=Ready", "--timeout=2m", "clientidentity/jane", "clientidentity/ci-bot")
+					kubeconfig := credentialOf("jane")
+					Expect(whoami(kubeconfig)).To(ContainSubstring("jane@example.com"))
+					Expect(problems()).To(BeEmpty(), "nothing that is normal is an error")
 
-			It("runs in pods, and what the README says next works as typed", func() {
-				began := time.Now()
-				installer.install()
-				rolledOut()
-				AddReportEntry("available after", time.Since(began).Round(100*time.Millisecond).String())
-				kubectl("apply", "-k", "config/samples")
-
-				kubectl("wait", "--for=condition=Ready", "--timeout=2m", "clientidentity/jane", "clientidentity/ci-bot")
-				file := filepath.Join(GinkgoT().TempDir(), "jane.kubeconfig")
-				encoded := kubectl("get", "secret", "--namespace", operator.SecretNamespace, "jane-kubeconfig", "-o", "jsonpath={.data.kubeconfig}")
-				kubeconfig, err := base64.StdEncoding.DecodeString(encoded)
-				Expect(err).NotTo(HaveOccurred())
-				Expect(os.WriteFile(file, kubeconfig, 0o600)).To(Succeed())
-				who, err := command(node.Kubectl(), "--kubeconfig", file, "auth", "whoami")
-				Expect(err).NotTo(HaveOccurred(), who)
-				Expect(who).To(ContainSubstring("jane@example.com"))
-			})
+					By("removing it")
+					by.remove()
+					removed()
+					kubectl("get", "clientidentity", "jane")
+					Expect(credentialOf("jane")).To(BeAnExistingFile(), "credentials stay")
+					Expect(whoami(kubeconfig)).To(ContainSubstring("jane@example.com"), "access goes on")
+				})
+			}
 		})
 	}
 })
+
+// credentialOf writes the published kubeconfig of an identity to a file, as the README does.
+func credentialOf(identity string) string {
+	GinkgoHelper()
+	encoded := kubectl("get", "secret", "--namespace", operator.SecretNamespace, identity+"-kubeconfig", "-o", "jsonpath={.data.kubeconfig}")
+	kubeconfig, err := base64.StdEncoding.DecodeString(encoded)
+	Expect(err).NotTo(HaveOccurred())
+	file := filepath.Join(GinkgoT().TempDir(), identity+".kubeconfig")
+	Expect(os.WriteFile(file, kubeconfig, 0o600)).To(Succeed())
+	return file
+}
+
+// whoami is whom the API server takes the holder of a kubeconfig for.
+func whoami(kubeconfig string) (string, error) {
+	return command(node.Kubectl(), "--kubeconfig", kubeconfig, "auth", "whoami")
+}
+
+// problems are the lines of the operator's logs that tell of an error, from every container that there was.
+func problems() []string {
+	GinkgoHelper()
+	var found []string
+	for _, pod := range operatorPods() {
+		logs := kubectl("logs", "--namespace", pod.Namespace, pod.Name)
+		Expect(logs).NotTo(BeEmpty())
+		for line := range strings.Lines(logs) {
+			if !strings.HasPrefix(line, "{") || strings.Contains(line, `"level":"error"`) || strings.Contains(line, "stacktrace") {
+				found = append(found, pod.Name+": "+line)
+			}
+		}
+		for _, status := range pod.Status.ContainerStatuses {
+			if status.RestartCount > 0 {
+				found = append(found, fmt.Sprintf("%s was restarted %d times: %v", pod.Name, status.RestartCount, status.LastTerminationState))
+			}
+		}
+	}
+	return found
+}

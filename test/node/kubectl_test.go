@@ -11,7 +11,6 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -50,14 +49,6 @@ func command(program string, args ...string) (string, error) {
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err = cmd.Run()
 	return out.String(), err
-}
-
-// deployment reads the operator's Deployment.
-func deployment() *appsv1.Deployment {
-	GinkgoHelper()
-	found := &appsv1.Deployment{}
-	Expect(admin.Get(ctx, client.ObjectKey{Namespace: operator.Namespace, Name: deploymentName}, found)).To(Succeed())
-	return found
 }
 
 // operatorPods reads the pods of the operator that are not about to go.

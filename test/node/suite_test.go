@@ -21,8 +21,11 @@ import (
 	"github.com/clientidentity/operator/test/node/cluster"
 )
 
-// imageEnv is the environment variable with the OCI archive of the operator's image: make e2e-node builds it.
-const imageEnv = "NODE_IMAGE"
+// What make e2e-node builds is named by environment variables.
+const (
+	imageEnv     = "NODE_IMAGE"     // the OCI archive of the operator's image
+	installerEnv = "NODE_INSTALLER" // what make build-installer writes
+)
 
 var (
 	ctx   context.Context
@@ -54,7 +57,9 @@ var _ = BeforeSuite(func() {
 	admin, err = client.New(node.Config(), client.Options{Scheme: manager.Scheme()})
 	Expect(err).NotTo(HaveOccurred())
 	// The one manual step of an installation here, where there is no registry.
-	Expect(os.Getenv(imageEnv)).NotTo(BeEmpty(), "%s names no image: run make e2e-node", imageEnv)
+	for _, name := range []string{imageEnv, installerEnv} {
+		Expect(os.Getenv(name)).To(BeAnExistingFile(), "%s names no file: run make e2e-node", name)
+	}
 	Expect(node.ImportImage(ctx, os.Getenv(imageEnv))).To(Succeed())
 })
 
