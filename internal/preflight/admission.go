@@ -78,9 +78,9 @@ func (p *probe) lookAtAdmission(ctx context.Context) Finding {
 		return skip("not installed yet")
 	}
 	look := admissionLook{}
-	// The operator may list them, and not get one.
+	// The operator may list its own, and not get it.
 	var configurations admissionregistrationv1.ValidatingWebhookConfigurationList
-	look.configurationErr = p.objects.List(ctx, &configurations)
+	look.configurationErr = p.objects.List(ctx, &configurations, client.MatchingFields{metav1.ObjectNameField: webhookName})
 	for i := range configurations.Items {
 		if configuration := &configurations.Items[i]; configuration.Name == webhookName {
 			look.configured = true
