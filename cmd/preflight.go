@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -172,10 +173,13 @@ func (o *preflightOptions) settings(arguments []string) (preflight.Settings, err
 	}
 	settings := preflight.Settings{
 		KubeconfigServer: cmp.Or(o.kubeconfigServer, options.KubeconfigServer), SecretNamespaces: options.SecretNamespaces,
-		Signer: o.signer, Source: source,
+		Signer: o.signer, Signers: options.AllowedSigners, Source: source,
 	}
 	if settings.Signer == "" && len(options.AllowedSigners) > 0 {
 		settings.Signer = options.AllowedSigners[0]
+	}
+	if !slices.Contains(settings.Signers, settings.Signer) {
+		settings.Signers = []string{settings.Signer} // one that is thought of
 	}
 	if o.kubeconfigServer != "" {
 		settings.Source = "as given here"

@@ -7,7 +7,10 @@ import (
 	"bytes"
 	"errors"
 	"flag"
+	"io"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -34,5 +37,56 @@ func TestPreflightSaysWhatIsWrong(t *testing.T) {
 	var out bytes.Buffer
 	if err := runPreflight(t.Context(), []string{"--help"}, &out, &out); !errors.Is(err, flag.ErrHelp) || !strings.Contains(out.String(), "-require-denial") {
 		t.Errorf("help: %v\n%s", err, out.String())
+	}
+}
+
+func TestTheOperatorsArgumentsAreThoseOfItsProcess(t *testing.T) {
+	for name, test := range map[string]struct {
+		cmdline string
+		want    []string
+	}{
+		"the operator":              {"/manager\x00--leader-elect\x00--cluster-name=a b\x00", []string{"--leader-elect", "--cluster-name=a b"}},
+		"the operator without any":  {"/manager\x00", []string{}},
+		"this command in a Job":     {"/manager\x00preflight\x00-o=json\x00", nil},
+		"something else":            {"/sbin/init\x00--leader-elect\x00", nil},
+		"one that tells of nothing": {"", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "cmdline")
+			if err := os.WriteFile(path, []byte(test.cmdline), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if got := ownArguments(path); !slices.Equal(got, test.want) || (got == nil) != (test.want == nil) {
+				t.Errorf("%q", got)
+			}
+		})
+	}
+	if got := ownArguments(filepath.Join(t.TempDir(), "none")); got != nil {
+		t.Errorf("%q of no process", got)
+	}
+}
+
+func TestPreflightTakesTheOperatorsFlagsAndThoseGivenFirst(t *testing.T) {
+	installed := []string{"--leader-elect", "--kubeconfig-server=https://a", "--allowed-signers=x/y,x/z", "--secret-namespaces=*", "--zap-log-level=debug"}
+	settings, err := (&preflightOptions{}).settings(installed)
+	if err != nil || settings.KubeconfigServer != "https://a" || settings.Signer != "x/y" || !slices.Equal(settings.Signers, []string{"x/y", "x/z"}) ||
+		!slices.Equal(settings.SecretNamespaces, []string{"*"}) {
+		t.Errorf("%+v, %v", settings, err)
+	}
+	given := &preflightOptions{kubeconfigServer: "https://b", signer: "x/n", secretNamespaces: "a,b"}
+	settings, err = given.settings(installed)
+	if err != nil || settings.KubeconfigServer != "https://b" || settings.Source != "as given here" || settings.Signer != "x/n" || !slices.Equal(settings.Signers, []string{"x/n"}) ||
+		!slices.Equal(settings.SecretNamespaces, []string{"a", "b"}) {
+		t.Errorf("%+v, %v", settings, err)
+	}
+	if _, err := (&preflightOptions{}).settings([]string{"--of-another-version"}); err == nil {
+		t.Error("takes arguments that it does not know")
+	}
+}
+
+func TestWrongUsageHasAnExitCodeOfItsOwn(t *testing.T) {
+	err := runPreflight(t.Context(), []string{"--tries=0"}, io.Discard, io.Discard)
+	if exitCode(err) != 2 || exitCode(errPreflight) != 1 {
+		t.Errorf("%d for %v, %d for %v", exitCode(err), err, exitCode(errPreflight), errPreflight)
 	}
 }

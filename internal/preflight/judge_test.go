@@ -147,7 +147,7 @@ func TestSigner(t *testing.T) {
 		"signs":                     {signed(shortest, shortest, 5*time.Minute), verdict{OK, `"s" signs; issuer "CN=ca"`, ""}},
 		"approved by somebody else": {signing{stage: issued, signer: "s", issued: certificateOf(1, 1), approver: "AutoApproved"}, verdict{Warn, "(AutoApproved)", "what approves"}},
 		"issues something else":     {signing{stage: issued, signer: "s", unlike: errors.New("another key")}, verdict{Fail, "another key", "--signer"}},
-		"may not be asked":          {signing{stage: notCreated, signer: "s", err: forbidden}, verdict{Fail, "cannot be made", "create, get and delete"}},
+		"may not be asked":          {signing{stage: notCreated, signer: "s", err: forbidden}, verdict{Fail, "cannot be made", "create, get, list, watch and delete"}},
 		"refused at creation":       {signing{stage: notCreated, signer: "s", err: errDown}, verdict{Fail, "cannot be made", ""}},
 		"may not be approved":       {signing{stage: notApproved, signer: "s", err: forbidden}, verdict{Fail, "cannot be approved", "resourceNames: [s], verbs: [approve]"}},
 		"denied":                    {signing{stage: denied, signer: "s", reason: "Policy", message: "not here"}, verdict{Fail, "(Policy): not here", "let the operator's requests through"}},
@@ -288,30 +288,6 @@ func TestDenial(t *testing.T) {
 		"off":                 {judgeDenial(through, nil, 5, false), verdict{Off, "does not deny", "docs/guides/deny.md"}},
 		"off where it has to": {judgeDenial(through, nil, 5, true), verdict{Fail, "does not deny", "docs/guides/deny.md"}},
 		"not to be tried":     {judgeDenial(enforcement.Found{}, errDown, 5, false), verdict{Fail, "cannot be tried", ""}},
-	} {
-		t.Run(name, func(t *testing.T) { test.want.check(t, test.got) })
-	}
-}
-
-func TestNamespaces(t *testing.T) {
-	const secrets = shippedSecretNamespace
-	for name, test := range map[string]struct {
-		got  Finding
-		want verdict
-	}{
-		"they are there":            {judgeSecretNamespaces([]namespaceLook{{name: "a"}, {name: "b"}}, true), verdict{OK, "a, b", ""}},
-		"the installation makes it": {judgeSecretNamespaces([]namespaceLook{{name: secrets, missing: true}}, false), verdict{OK, "the installation makes " + secrets, ""}},
-		"nobody makes it":           {judgeSecretNamespaces([]namespaceLook{{name: "a", missing: true}}, false), verdict{Fail, "does not exist", "kubectl create namespace a"}},
-		"it was deleted":            {judgeSecretNamespaces([]namespaceLook{{name: secrets, missing: true}}, true), verdict{Fail, "does not exist", "kubectl create namespace"}},
-		"it is being deleted":       {judgeSecretNamespaces([]namespaceLook{{name: "a", terminating: true}}, true), verdict{Fail, "being deleted", "wait"}},
-		"it is not to be seen":      {judgeSecretNamespaces([]namespaceLook{{name: "a", err: forbidden}}, true), verdict{Skip, "may not see", ""}},
-		"no answer":                 {judgeSecretNamespaces([]namespaceLook{{name: "a", err: errDown}}, true), verdict{Fail, "connection refused", ""}},
-		"restricted":                {namespaceLook{name: "a", enforces: "restricted"}.judgePodSecurity(true), verdict{OK, "restricted", ""}},
-		"baseline":                  {namespaceLook{name: "a", enforces: "baseline"}.judgePodSecurity(true), verdict{Warn, "enforces baseline", "kubectl label namespace a pod-security.kubernetes.io/enforce=restricted"}},
-		"nothing":                   {namespaceLook{name: "a"}.judgePodSecurity(true), verdict{Warn, "enforces nothing", "kubectl label"}},
-		"not there yet":             {namespaceLook{name: "a", missing: true}.judgePodSecurity(false), verdict{OK, "the installation makes", ""}},
-		"somewhere else":            {namespaceLook{name: "a", missing: true}.judgePodSecurity(true), verdict{Skip, "does not exist", "--namespace"}},
-		"the operator's is deleted": {namespaceLook{name: "a", terminating: true}.judgePodSecurity(true), verdict{Fail, "being deleted", "wait"}},
 	} {
 		t.Run(name, func(t *testing.T) { test.want.check(t, test.got) })
 	}

@@ -26,8 +26,9 @@ type Settings struct {
 	KubeconfigCA     []byte
 	// SecretNamespaces are where it may publish Secrets; "*" alone means everywhere.
 	SecretNamespaces []string
-	// Signer is the signer that is asked.
-	Signer string
+	// Signer is the signer that is asked, Signers are all that the operator may ask.
+	Signer  string
+	Signers []string
 	// Source is where KubeconfigServer was found; empty stands for the arguments that were given.
 	Source string
 }

@@ -36,7 +36,7 @@ type rightsLook struct {
 
 // lookAtRights looks at the operator's rights, or, where it is not installed, at those of whoever is to install it.
 func (p *probe) lookAtRights(ctx context.Context) Finding {
-	at := place{namespace: p.Namespace, secretNamespaces: p.settings.SecretNamespaces, signer: p.settings.Signer}
+	at := place{namespace: p.Namespace, secretNamespaces: p.settings.SecretNamespaces, signers: p.settings.Signers}
 	needed, err := operatorRights(config.Manifests, at)
 	if err != nil {
 		return fail("the manifests in this program cannot be read: %v", err)

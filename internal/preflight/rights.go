@@ -68,7 +68,7 @@ func (r Right) compare(other Right) int {
 type place struct {
 	namespace        string
 	secretNamespaces []string
-	signer           string
+	signers          []string
 }
 
 // operatorRights returns the rights that the manifests give to the operator, at a place of its own, in order.
@@ -139,7 +139,7 @@ func rightsOf(role *unstructured.Unstructured) ([]Right, error) {
 // move returns a right of the manifests as it is needed at this place.
 func (at place) move(right Right) []Right {
 	if right.Resource == "signers" && right.Name == shippedSigner {
-		right.Name = at.signer
+		return each(at.signers, func(signer string) Right { right.Name = signer; return right })
 	}
 	switch right.Namespace {
 	case shippedNamespace:
@@ -149,14 +149,18 @@ func (at place) move(right Right) []Right {
 			right.Namespace = ""
 			return []Right{right}
 		}
-		moved := make([]Right, 0, len(at.secretNamespaces))
-		for _, namespace := range at.secretNamespaces {
-			right.Namespace = namespace
-			moved = append(moved, right)
-		}
-		return moved
+		return each(at.secretNamespaces, func(namespace string) Right { right.Namespace = namespace; return right })
 	}
 	return []Right{right}
+}
+
+// each returns a right for each name.
+func each(names []string, right func(name string) Right) []Right {
+	rights := make([]Right, 0, len(names))
+	for _, name := range names {
+		rights = append(rights, right(name))
+	}
+	return rights
 }
 
 // installRights returns what kubectl apply needs for the objects in the manifests, at a place.

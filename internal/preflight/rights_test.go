@@ -30,9 +30,9 @@ func rightsAt(t *testing.T, at place) []string {
 }
 
 func TestTheOperatorsRightsAreThoseOfTheManifestsAtItsOwnPlace(t *testing.T) {
-	shipped := rightsAt(t, place{shippedNamespace, []string{shippedSecretNamespace}, shippedSigner})
-	moved := rightsAt(t, place{"elsewhere", []string{"a", "b"}, "example.com/clients"})
-	everyNamespace := rightsAt(t, place{shippedNamespace, []string{everywhere}, shippedSigner})
+	shipped := rightsAt(t, place{shippedNamespace, []string{shippedSecretNamespace}, []string{shippedSigner}})
+	moved := rightsAt(t, place{"elsewhere", []string{"a", "b"}, []string{"example.com/clients", "example.com/others"}})
+	everyNamespace := rightsAt(t, place{shippedNamespace, []string{everywhere}, []string{shippedSigner}})
 	for name, test := range map[string]struct {
 		rights      []string
 		has, hasNot string
@@ -45,6 +45,7 @@ func TestTheOperatorsRightsAreThoseOfTheManifestsAtItsOwnPlace(t *testing.T) {
 		"the first namespace":             {moved, "create secrets in a", "create secrets in client-identities"},
 		"the second namespace":            {moved, "create secrets in b", ""},
 		"another signer":                  {moved, "approve signers.certificates.k8s.io example.com/clients", "approve signers.certificates.k8s.io " + shippedSigner},
+		"a second signer":                 {moved, "approve signers.certificates.k8s.io example.com/others", ""},
 		"all namespaces":                  {everyNamespace, "create secrets", "create secrets in client-identities"},
 		"what is not the operator's":      {shipped, "get configmaps cluster-info in kube-public", "get configmaps"},
 	} {
@@ -61,7 +62,7 @@ func TestTheOperatorsRightsAreThoseOfTheManifestsAtItsOwnPlace(t *testing.T) {
 
 // A role that nobody binds gives the operator nothing.
 func TestWhatPeopleMayDoIsNoneOfTheOperatorsRights(t *testing.T) {
-	for _, right := range rightsAt(t, place{shippedNamespace, []string{shippedSecretNamespace}, shippedSigner}) {
+	for _, right := range rightsAt(t, place{shippedNamespace, []string{shippedSecretNamespace}, []string{shippedSigner}}) {
 		if right == "create clientidentities.clientidentity.dev" {
 			t.Errorf("the operator does not %s", right)
 		}
@@ -69,7 +70,7 @@ func TestWhatPeopleMayDoIsNoneOfTheOperatorsRights(t *testing.T) {
 }
 
 func TestWhatAnInstallationTakesIsInTheManifests(t *testing.T) {
-	rights, err := installRights(config.Manifests, place{"elsewhere", []string{"a"}, shippedSigner})
+	rights, err := installRights(config.Manifests, place{"elsewhere", []string{"a"}, []string{shippedSigner}})
 	if err != nil {
 		t.Fatal(err)
 	}

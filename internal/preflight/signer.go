@@ -49,7 +49,7 @@ func (s signing) judgeSigner() Finding {
 	case notCreated:
 		f := fail("a request to signer %q cannot be made: %v", s.signer, s.err)
 		if apierrors.IsForbidden(s.err) {
-			return f.fix("give the caller create, get and delete on certificatesigningrequests.certificates.k8s.io")
+			return f.fix("give the caller create, get, list, watch and delete on certificatesigningrequests.certificates.k8s.io")
 		}
 		return f
 	case notApproved:

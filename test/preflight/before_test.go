@@ -137,7 +137,7 @@ func beforeIt() {
 		r := as(kubeconfig)
 		Expect(r.check("rights").Message).To(ContainSubstring("whoever installs it, nobody-special, misses"))
 		Expect(r.report.Facts.MissingRights).To(ContainElement(preflight.Right{APIGroup: "apiextensions.k8s.io", Resource: "customresourcedefinitions", Verb: "create"}))
-		Expect(r.check("signer").Fix).To(ContainSubstring("create, get and delete on certificatesigningrequests"))
+		Expect(r.check("signer").Fix).To(ContainSubstring("create, get, list, watch and delete on certificatesigningrequests"))
 
 		By("letting them make requests, and approve none")
 		grant("nobody-special", rbacv1.PolicyRule{APIGroups: []string{"certificates.k8s.io"}, Resources: []string{"certificatesigningrequests"}, Verbs: []string{"create", "get", "delete"}})
