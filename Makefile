@@ -33,7 +33,8 @@ GOLANGCI_LINT := bin/golangci-lint-$(call tool_version,github.com/golangci/golan
 GOVULNCHECK := bin/govulncheck-$(call tool_version,golang.org/x/vuln)
 PROMETHEUS_VERSION := $(shell awk '$$1 == "github.com/prometheus/prometheus" && $$2 ~ /^v/ {print $$2}' hack/observability/go.mod)
 HELM_VERSION := $(shell awk '$$1 == "helm.sh/helm/v4" && $$2 ~ /^v/ {print $$2}' hack/helm/go.mod)
-# make KUBERNETES_VERSION=v1.35.4 takes another one that is pinned there.
+# make KUBERNETES_VERSION=v1.35.4 takes another one that is pinned there: see hack/pin-control-plane.sh.
+KUBERNETES_VERSIONS := $(patsubst hack/controlplane/kubernetes-%.mod,%,$(wildcard hack/controlplane/kubernetes-*.mod))
 KUBERNETES_VERSION := $(shell awk '$$1 == "k8s.io/kubernetes" && $$2 ~ /^v/ {print $$2}' hack/controlplane/go.mod)
 
 CONTAINERD_VERSION := $(shell awk '$$1 == "github.com/containerd/containerd/v2" {print $$2}' hack/node/go.mod)
@@ -172,6 +173,20 @@ image-for-node:
 .PHONY: argocd-testdata
 argocd-testdata: control-plane ## Take the objects again that the scripts of config/argocd are tested with, from a real control plane.
 	go test -count=1 ./test/gitops -update -ginkgo.focus='scripts of config/argocd'
+
+# What depends on the version of the API server, of the signer or of the garbage collector. From the newest to the oldest, so that
+# each one has a newer one to be upgraded to.
+KUBERNETES_SUITES := $(addprefix ./test/,api admission integration revocation e2e overlays authorizationconfig upgrade)
+
+.PHONY: test-kubernetes
+test-kubernetes: ## Run the suites that depend on it on every pinned version of Kubernetes, each built once; not part of CI (an hour, cold).
+	@newer=; for version in $$(printf '%s\n' $(KUBERNETES_VERSION) $(KUBERNETES_VERSIONS) | sort -uVr); do \
+		echo "==> Kubernetes $$version"; \
+		hack/build-control-plane.sh bin/k8s/$$version $$version; \
+		CONTROL_PLANE_BIN=$(CURDIR)/bin/k8s/$$version NEWER_CONTROL_PLANE_BIN=$$newer \
+			go test -count=1 -timeout 30m $(KUBERNETES_SUITES) $(TEST_ARGS); \
+		newer=$(CURDIR)/bin/k8s/$$version; \
+	done
 
 .PHONY: upgrade-fixture
 upgrade-fixture: control-plane ## Freeze a release for the tests of upgrades: COMMIT=<commit> RELEASE=v0.1.0 (test/upgrade/testdata/README.md).

@@ -9,8 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-
-	"k8s.io/apimachinery/pkg/util/version"
 )
 
 const (
@@ -20,8 +18,8 @@ const (
 
 var errNoBinaries = errors.New("control plane binaries not found: run: make control-plane")
 
-// findBinaries returns the directory of the binaries: the given one, else that of the environment, else the newest one
-// that this repository has built.
+// findBinaries returns the directory of the binaries: the given one, else that of the environment, else the one
+// that make control-plane builds.
 func findBinaries(given string) (string, error) {
 	dir := given
 	if dir == "" {
@@ -32,7 +30,7 @@ func findBinaries(given string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if dir, err = newestVersion(filepath.Join(root, "bin", "k8s")); err != nil {
+		if dir, err = pinnedVersion(root); err != nil {
 			return "", err
 		}
 	}
@@ -44,27 +42,19 @@ func findBinaries(given string) (string, error) {
 	return filepath.Abs(dir)
 }
 
-// newestVersion returns the subdirectory with the highest version as its name.
-func newestVersion(dir string) (string, error) {
-	entries, err := os.ReadDir(dir)
+// pinnedVersion returns the directory that make control-plane builds, named after the version that hack/controlplane/go.mod pins.
+// Others may stand beside it: make test-kubernetes names each of them.
+func pinnedVersion(root string) (string, error) {
+	mod, err := os.ReadFile(filepath.Join(root, "hack", "controlplane", "go.mod"))
 	if err != nil {
-		return "", fmt.Errorf("%w (%w)", errNoBinaries, err)
+		return "", err
 	}
-	var name string
-	var newest *version.Version
-	for _, entry := range entries {
-		found, err := version.ParseGeneric(entry.Name())
-		if err != nil || !entry.IsDir() {
-			continue
-		}
-		if newest == nil || newest.LessThan(found) {
-			name, newest = entry.Name(), found
+	for line := range strings.Lines(string(mod)) {
+		if fields := strings.Fields(line); len(fields) >= 2 && fields[0] == "k8s.io/kubernetes" {
+			return filepath.Join(root, "bin", "k8s", fields[1]), nil
 		}
 	}
-	if newest == nil {
-		return "", fmt.Errorf("%w (%s is empty)", errNoBinaries, dir)
-	}
-	return filepath.Join(dir, name), nil
+	return "", errors.New("hack/controlplane/go.mod does not require k8s.io/kubernetes")
 }
 
 // repositoryRoot returns the nearest directory, from the working directory upwards, with this module's go.mod.

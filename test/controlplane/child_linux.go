@@ -24,7 +24,7 @@ func (cp *ControlPlane) binary(c Component) (string, error) {
 	if setpriv, err := exec.LookPath("setpriv"); err == nil {
 		script += fmt.Sprintf("'%s' --pdeathsig KILL ", setpriv)
 	}
-	script += fmt.Sprintf("'%s' \"$@\"\n", filepath.Join(cp.binDir, c.executable()))
+	script += fmt.Sprintf("'%s' \"$@\"\n", cp.executable(c))
 	wrapper := filepath.Join(cp.dir, "bin", string(c))
 	if err := writeFile(wrapper, []byte(script)); err != nil {
 		return "", err

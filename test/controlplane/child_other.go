@@ -6,7 +6,6 @@
 package controlplane
 
 import (
-	"path/filepath"
 	"syscall"
 )
 
@@ -17,5 +16,5 @@ func childAttributes() *syscall.SysProcAttr {
 
 // binary returns the path to start a component by.
 func (cp *ControlPlane) binary(c Component) (string, error) {
-	return filepath.Join(cp.binDir, c.executable()), nil
+	return cp.executable(c), nil
 }

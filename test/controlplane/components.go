@@ -4,6 +4,7 @@
 package controlplane
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,12 +25,12 @@ const (
 	ControllerManager Component = "kube-controller-manager"
 )
 
-// executable returns the name of the binary.
-func (c Component) executable() string {
+// executable returns the path of the binary.
+func (cp *ControlPlane) executable(c Component) string {
 	if c == SecondAPIServer {
-		c = APIServer
+		return filepath.Join(cmp.Or(cp.options.SecondBinDir, cp.binDir), string(APIServer))
 	}
-	return string(c)
+	return filepath.Join(cp.binDir, string(c))
 }
 
 const (

@@ -38,8 +38,10 @@ var DefaultControllers = []string{
 // Options say what to start. The zero value is a complete control plane in a directory of its own.
 type Options struct {
 	// BinDir holds etcd, kube-apiserver, kube-controller-manager and kubectl. Default: the environment variable
-	// CONTROL_PLANE_BIN, else the newest directory below bin/k8s of this repository.
+	// CONTROL_PLANE_BIN, else the directory below bin/k8s that make control-plane builds.
 	BinDir string
+	// SecondBinDir holds the kube-apiserver of SecondAPIServer, where that is of another version. Default: BinDir.
+	SecondBinDir string
 	// Dir holds data, keys and logs. One that is given must not hold a control plane yet, and Stop leaves it in place.
 	// Default: a new temporary directory, which Stop removes.
 	Dir string

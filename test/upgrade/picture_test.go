@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net/url"
 	"slices"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -121,9 +120,7 @@ func (w *world) kubeconfigOf(identity *v1alpha1.ClientIdentity) []byte {
 // holderOf says who the holder of a kubeconfig is, and what he may do in each namespace, in the API server's words.
 func (w *world) holderOf(kubeconfig []byte) string {
 	GinkgoHelper()
-	address, err := url.Parse(w.cp.URL())
-	Expect(err).NotTo(HaveOccurred())
-	connection, err := fixture.ConnectionOf(kubeconfig, address.Host)
+	connection, err := fixture.ConnectionOf(kubeconfig, w.holders)
 	Expect(err).NotTo(HaveOccurred())
 	user, err := operator.WhoAmI(w, connection)
 	if err != nil {

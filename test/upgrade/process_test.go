@@ -29,11 +29,11 @@ import (
 const name = "client-identity-operator"
 
 // former returns the path of the operator of the release before, which is built from its commit. The error is that this clone does
-// not have the commit, which CI has to.
+// not have the commit; with UPGRADE_REQUIRED=yes, as in CI, it has to.
 func former(ctx context.Context, release *fixture.Fixture) (string, error) {
 	GinkgoHelper()
 	binary, err := release.Manager(ctx, root)
-	if errors.Is(err, fixture.ErrNoSource) && os.Getenv("CI") == "" {
+	if errors.Is(err, fixture.ErrNoSource) && os.Getenv("UPGRADE_REQUIRED") != "yes" {
 		return "", err
 	}
 	Expect(err).NotTo(HaveOccurred())
@@ -54,6 +54,12 @@ func (w *world) start(binary string, flags ...string) *process {
 	Expect(err).NotTo(HaveOccurred())
 	kubeconfig := filepath.Join(w.dir(), "kubeconfig")
 	Expect(operator.WriteKubeconfig(kubeconfig, connection)).To(Succeed())
+	return w.startWith(binary, kubeconfig, flags...)
+}
+
+// startWith starts an operator that has a kubeconfig.
+func (w *world) startWith(binary, kubeconfig string, flags ...string) *process {
+	GinkgoHelper()
 	container, err := operator.Container(w, w.admin)
 	Expect(err).NotTo(HaveOccurred())
 	port, health := freePort(), fmt.Sprintf("127.0.0.1:%d", freePort())

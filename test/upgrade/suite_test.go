@@ -7,6 +7,7 @@ package upgrade
 
 import (
 	"context"
+	"net/url"
 	"os"
 	"path/filepath"
 	"testing"
@@ -60,6 +61,8 @@ type world struct {
 	cp      *controlplane.ControlPlane
 	// admin is an administrator's client, without a cache.
 	admin client.Client
+	// holders is the address of the API server that the holders of kubeconfigs are led to.
+	holders string
 	// ends are called at its end.
 	ends []func()
 }
@@ -76,7 +79,7 @@ func (w *world) dir() string {
 }
 
 // begin brings the fixture to life, until the end of the specs that it is called for.
-func begin() *world {
+func begin(configure ...func(*controlplane.Options)) *world {
 	GinkgoHelper()
 	ctx, cancel := context.WithCancel(context.Background())
 	DeferCleanup(func() { cancel() })
@@ -84,12 +87,18 @@ func begin() *world {
 	Expect(err).NotTo(HaveOccurred())
 	state, err := release.State()
 	Expect(err).NotTo(HaveOccurred())
-	cp, err := controlplane.Start(ctx, controlplane.Options{State: state, SigningDuration: fixture.Lifetime})
+	options := controlplane.Options{State: state, SigningDuration: fixture.Lifetime}
+	for _, c := range configure {
+		c(&options)
+	}
+	cp, err := controlplane.Start(ctx, options)
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func() { Expect(cp.Stop()).To(Succeed()) })
 	admin, err := client.New(cp.Config(), client.Options{Scheme: manager.Scheme()})
 	Expect(err).NotTo(HaveOccurred())
-	w := &world{Context: ctx, release: release, cp: cp, admin: admin}
+	server, err := url.Parse(cp.URL())
+	Expect(err).NotTo(HaveOccurred())
+	w := &world{Context: ctx, release: release, cp: cp, admin: admin, holders: server.Host}
 	DeferCleanup(func() {
 		for _, end := range w.ends {
 			end()

@@ -129,7 +129,7 @@ var _ = Describe("A rolling upgrade from the release before, and back", Ordered,
 			leader = w.eventuallyLed()
 		}
 		w.apply()
-		ours = w.start(current, w.mount())
+		ours = w.start(current)
 		if theirs != nil {
 			alternate()
 			Expect(w.leader()).To(Equal(leader), "one of two works")

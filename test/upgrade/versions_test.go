@@ -85,7 +85,7 @@ var _ = Describe("Another version of the CRD", Ordered, func() {
 		before = w.take()
 		w.apply()
 		endpoints := w.newService()
-		operator := w.start(current, w.mount())
+		operator := w.start(current)
 		endpoints.to(operator)
 		w.eventuallyLed()
 		identities := &v1alpha1.ClientIdentityList{}
