@@ -35,9 +35,10 @@ type Options struct {
 	TLS func(*tls.Config)
 }
 
-// Server serves one handler over HTTPS, on every replica, without losing a request where it ends.
+// Server serves one handler over HTTPS, on every replica, without losing a request where it ends. A manager starts it once its caches
+// are filled, and ends it before them: it is no webhook.Server, with which it would be the other way round.
 type Server struct {
-	webhook.Server
+	inner       webhook.Server
 	path        string
 	certificate Certificate
 	begun       atomic.Bool
@@ -55,11 +56,11 @@ func NewServer(options Options, path string, handler http.Handler) *Server {
 		tlsOptions = append(tlsOptions, options.TLS)
 	}
 	s := &Server{
-		Server:      webhook.NewServer(webhook.Options{Host: options.Host, Port: options.Port, TLSOpts: tlsOptions}),
+		inner:       webhook.NewServer(webhook.Options{Host: options.Host, Port: options.Port, TLSOpts: tlsOptions}),
 		path:        path,
 		certificate: options.Certificate,
 	}
-	s.Register(path, s.finishing(handler))
+	s.inner.Register(path, s.finishing(handler))
 	return s
 }
 
@@ -70,6 +71,9 @@ func Secure(c *tls.Config) {
 	c.MinVersion = tls.VersionTLS12
 }
 
+// NeedLeaderElection says that every replica serves.
+func (s *Server) NeedLeaderElection() bool { return false }
+
 // Start serves until the context ends, and some more.
 func (s *Server) Start(ctx context.Context) error {
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -79,7 +83,7 @@ func (s *Server) Start(ctx context.Context) error {
 		time.AfterFunc(drain, stop)
 	})()
 	s.begun.Store(true)
-	return s.Server.Start(serving)
+	return s.inner.Start(serving)
 }
 
 // finishing lets a request go on that is under way when the end begins, and makes it the last one of its connection.
