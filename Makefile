@@ -19,7 +19,8 @@ export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 
 IMG ?= ghcr.io/clientidentity/operator:$(VERSION)
 PLATFORMS ?= linux/amd64,linux/arm64
 CONTAINER_TOOL ?= docker
-INSTALLER ?= dist/install.yaml
+DIST := dist
+INSTALLER ?= $(DIST)/install.yaml
 
 # The Dockerfile builds with the same flags: the bytes are the same.
 BUILD_MANAGER = CGO_ENABLED=0 go build -mod=readonly -buildvcs=false -trimpath \
@@ -155,7 +156,7 @@ test-unit: ## Run the unit tests: fast, without a control plane.
 	CGO_ENABLED=1 go test -race ./api/... ./internal/... ./cmd/...
 
 .PHONY: test-image
-test-image: ## Run the tests of make image, and see that it makes the same bytes in another place.
+test-image: ## Run the tests of what packs and pushes the image.
 	go -C hack/image test -count=1 ./...
 
 .PHONY: test-integration
@@ -247,6 +248,10 @@ image-dockerfile: image ## Build the Dockerfile with Debian's buildah and stand-
 docker-build: ## Build the image IMG with a container engine.
 	$(CONTAINER_TOOL) build --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) -t $(IMG) .
 
+.PHONY: release
+release: control-plane helm ## Make all files of a release in dist/VERSION: images, installer, chart, binaries, notes, checksums.
+	@MAKE="$(MAKE)" hack/release.sh $(VERSION) "$(IMG)" "$(CONTROL_PLANE_BIN)/kubectl" "$(HELM)"
+
 .PHONY: install
 install: ## Install the CRD alone.
 	$(KUBECTL) apply -k config/crd
@@ -267,14 +272,14 @@ undeploy: ## Remove the operator; identities, their Secrets, bindings and the CR
 comma := ,
 image_platforms = $(subst $(comma), ,$(PLATFORMS))
 # $(1) is a platform such as linux/arm64. Settings of whoever calls make that would change the bytes count for nothing.
-manager_for = dist/manager-$(subst /,-,$(1))
+manager_for = $(DIST)/manager-$(subst /,-,$(1))
 define build_for
 echo "Building $(call manager_for,$(1))"
 GOOS=$(word 1,$(subst /, ,$(1))) GOARCH=$(word 2,$(subst /, ,$(1))) GOAMD64= GOARM64= GOEXPERIMENT= GODEBUG= $(BUILD_MANAGER) -o $(call manager_for,$(1)) ./cmd
 
 endef
 define pack_image
-@CGO_ENABLED=0 go -C hack/image run . $(1) -dist $(CURDIR)/dist -name "$(IMG)" \
+@CGO_ENABLED=0 go -C hack/image run . $(1) -dist $(CURDIR)/$(DIST) -name "$(IMG)" \
 	-version $(VERSION) -revision $(REVISION) -created $(SOURCE_DATE_EPOCH) \
 	$(foreach platform,$(image_platforms),$(CURDIR)/$(call manager_for,$(platform)))
 endef
