@@ -106,7 +106,11 @@ func TestLinksLeadSomewhere(t *testing.T) {
 	if err != nil || len(guides) == 0 || len(more) == 0 {
 		t.Fatalf("%d pages and %d guides found: %v", len(guides), len(more), err)
 	}
-	for _, guide := range append(append(guides, more...), filepath.Join(root, "README.md")) {
+	top, err := filepath.Glob(filepath.Join(root, "*.md"))
+	if err != nil || len(top) == 0 {
+		t.Fatalf("%d pages found at the top: %v", len(top), err)
+	}
+	for _, guide := range slices.Concat(guides, more, top) {
 		for _, match := range link.FindAllStringSubmatch(readFile(t, guide), -1) {
 			target, anchor, _ := strings.Cut(match[1], "#")
 			if strings.Contains(target, "://") {
