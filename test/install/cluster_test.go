@@ -4,7 +4,6 @@
 package install
 
 import (
-	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -56,11 +55,9 @@ func publish(name string) {
 	Expect(admin.Get(ctx, client.ObjectKey{Namespace: operator.Namespace, Name: "client-identity-operator"}, deployment)).To(Succeed())
 	connection, err := operator.Connection(ctx, cp)
 	Expect(err).NotTo(HaveOccurred())
-	running, err := operator.Start(ctx, connection, func(options *manager.Options) {
-		flags := flag.NewFlagSet(name, flag.ContinueOnError)
-		options.BindFlags(flags)
-		Expect(flags.Parse(deployment.Spec.Template.Spec.Containers[0].Args)).To(Succeed())
-		options.MetricsBindAddress, options.HealthProbeBindAddress, options.LeaderElect = "0", "0", false
+	running, err := operator.Start(ctx, connection, func(started *manager.Options) {
+		*started = options(deployment.Spec.Template.Spec.Containers[0].Args)
+		started.MetricsBindAddress, started.HealthProbeBindAddress, started.LeaderElect = "0", "0", false
 	})
 	Expect(err).NotTo(HaveOccurred())
 	defer func() { Expect(running.Stop()).To(Succeed()) }()

@@ -33,14 +33,27 @@ func parse(manifests string) objects {
 			return found
 		}
 		Expect(err).NotTo(HaveOccurred())
-		object := &unstructured.Unstructured{}
-		Expect(yaml.UnmarshalStrict(document, &object.Object)).To(Succeed(), string(document))
+		object := parseDocument(document)
 		if len(object.Object) == 0 {
 			continue
 		}
 		Expect(found).NotTo(HaveKey(key(object)), "rendered twice")
 		found[key(object)] = object
 	}
+}
+
+// parsed are documents from before: most are the same in each variant, and the CRD is large.
+var parsed = map[string]*unstructured.Unstructured{}
+
+func parseDocument(document []byte) *unstructured.Unstructured {
+	GinkgoHelper()
+	object, known := parsed[string(document)]
+	if !known {
+		object = &unstructured.Unstructured{}
+		Expect(yaml.UnmarshalStrict(document, &object.Object)).To(Succeed(), string(document))
+		parsed[string(document)] = object
+	}
+	return object.DeepCopy()
 }
 
 func key(object *unstructured.Unstructured) string {
