@@ -88,6 +88,14 @@ func (w *world) takeObjects(p picture) {
 	}
 }
 
+// left returns what there is that the operator has made.
+func (w *world) left() []string {
+	GinkgoHelper()
+	p := picture{}
+	w.takeObjects(p)
+	return slices.Sorted(maps.Keys(p))
+}
+
 // objectsOf returns what is in a list.
 func objectsOf(list client.ObjectList) []client.Object {
 	GinkgoHelper()

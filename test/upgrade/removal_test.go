@@ -125,12 +125,7 @@ var _ = Describe("Removing the operator", Ordered, func() {
 		Expect(w.kubectl("annotate", "namespace", operator.SecretNamespace, "clientidentity.dev/allow-deletion=true")).To(Succeed())
 		Expect(w.kubectl("delete", "-k", "config/crd")).To(Succeed())
 		Expect(w.there("apiextensions.k8s.io/v1", "CustomResourceDefinition", crd, "")).To(BeFalse())
-		left := picture{}
-		Eventually(func() picture {
-			clear(left)
-			w.takeObjects(left)
-			return left
-		}).Should(BeEmpty(), "role bindings, Secrets and requests are collected")
+		Eventually(w.left).Should(BeEmpty(), "role bindings, Secrets and requests are collected")
 		Expect(w.holderOf(copied)).NotTo(ContainSubstring("30 rules"))
 		Expect(w.kubectl("delete", "namespace", operator.SecretNamespace)).To(Succeed())
 		Eventually(w.there).WithArguments("v1", "Namespace", operator.SecretNamespace, "").Should(BeFalse())
