@@ -77,12 +77,12 @@ func testDrain() {
 // testRollingUpdate restarts the Deployment, as an upgrade does, until so many identities have been created meanwhile.
 func testRollingUpdate() {
 	stream := startStream("rolled")
-	stream.more(streamWorkers)
+	stream.more(100)
 	for updates := 0; updates == 0 || stream.count() < *creates; updates++ {
 		kubectl("rollout", "restart", "--namespace", operator.Namespace, "deployment/"+deploymentName)
 		rolledOut()
 	}
-	stream.more(streamWorkers)
+	stream.more(100)
 	stream.end()
 	stream.ready()
 }
@@ -96,14 +96,14 @@ func testEmptiedSecret() {
 	Expect(before).NotTo(BeEmpty())
 
 	stream := startStream("emptied")
-	stream.more(streamWorkers)
+	stream.more(100)
 	secret.Data = nil
 	Expect(admin.Update(ctx, secret)).To(Succeed())
 	Eventually(func() string {
 		Expect(admin.Get(ctx, key, secret)).To(Succeed())
 		return string(secret.Data[corev1.TLSCertKey])
 	}).ShouldNot(Or(BeEmpty(), Equal(before)))
-	stream.more(*creates / 4)
+	stream.more(*creates / 2)
 	stream.end()
 	stream.ready()
 }

@@ -18,62 +18,69 @@ import (
 	"github.com/clientidentity/operator/api/v1alpha1"
 )
 
-// stream creates identities, one after the other in each of some workers, until it is stopped.
+// stream creates identities, one after the other in each of some workers, until it is stopped. Most are asked for in a dry run: the
+// webhook is asked, too, and nothing is stored. So they are dense enough to hit the moment in which a pod goes, and a few hundred
+// stored ones suffice to see that each gets its credential.
 type stream struct {
 	prefix string
 	stop   chan struct{}
 	done   sync.WaitGroup
 
 	mu      sync.Mutex
-	created []string
+	stored  int
+	allowed int // in a dry run
 	lost    []error
 }
 
 const (
-	streamWorkers = 4
-	// streamPause is between two creates of a worker, so that as many as there are get their credentials meanwhile.
-	streamPause = 100 * time.Millisecond
+	storing, trying = 2, 4 // workers
+	// They pause after each.
+	storingPause, tryingPause = 100 * time.Millisecond, 5 * time.Millisecond
 )
 
 // startStream begins to create identities. The context of the suite bounds it.
 func startStream(prefix string) *stream {
 	s := &stream{prefix: prefix, stop: make(chan struct{})}
-	for worker := range streamWorkers {
-		s.done.Go(func() {
-			for i := 0; ; i++ {
-				s.create(fmt.Sprintf("%s-%d-%05d", prefix, worker, i))
-				select {
-				case <-s.stop:
-					return
-				case <-ctx.Done():
-					return
-				case <-time.After(streamPause):
-				}
-			}
-		})
+	for worker := range storing {
+		s.work(worker, &s.stored, storingPause)
+	}
+	for worker := range trying {
+		s.work(storing+worker, &s.allowed, tryingPause, client.DryRunAll)
 	}
 	return s
 }
 
-func (s *stream) create(name string) {
-	identity := &v1alpha1.ClientIdentity{}
-	identity.Name = name
-	identity.Spec.Username = name + "@example.com"
-	err := admin.Create(ctx, identity)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err != nil {
-		s.lost = append(s.lost, fmt.Errorf("%s, after %d: %w", time.Now().Format(time.TimeOnly), len(s.created), err))
-		return
-	}
-	s.created = append(s.created, name)
+// work creates identities, and counts them.
+func (s *stream) work(worker int, counter *int, pause time.Duration, options ...client.CreateOption) {
+	s.done.Go(func() {
+		for i := 0; ; i++ {
+			identity := &v1alpha1.ClientIdentity{}
+			identity.Name = fmt.Sprintf("%s-%d-%05d", s.prefix, worker, i)
+			identity.Spec.Username = identity.Name + "@example.com"
+			err := admin.Create(ctx, identity, options...)
+			s.mu.Lock()
+			if err == nil {
+				*counter++
+			} else {
+				s.lost = append(s.lost, fmt.Errorf("%s, after %d: %w", time.Now().Format(time.TimeOnly), s.stored+s.allowed, err))
+			}
+			s.mu.Unlock()
+			select {
+			case <-s.stop:
+				return
+			case <-ctx.Done():
+				return
+			case <-time.After(pause):
+			}
+		}
+	})
 }
 
-// count is how many it has created.
+// count is how many were created or would have been.
 func (s *stream) count() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.created)
+	return s.stored + s.allowed
 }
 
 // more waits until it has created some more.
@@ -88,11 +95,11 @@ func (s *stream) end() {
 	GinkgoHelper()
 	close(s.stop)
 	s.done.Wait()
-	AddReportEntry("creates", fmt.Sprintf("%d, of which %d failed", len(s.created)+len(s.lost), len(s.lost)))
+	AddReportEntry("creates", fmt.Sprintf("%d stored, %d in a dry run, %d lost", s.stored, s.allowed, len(s.lost)))
 	Expect(errors.Join(s.lost...)).NotTo(HaveOccurred())
 }
 
-// ready waits until every identity that it created has its credential.
+// ready waits until every identity that it stored has its credential.
 func (s *stream) ready() {
 	GinkgoHelper()
 	Eventually(func() (waiting []string) {
@@ -107,7 +114,7 @@ func (s *stream) ready() {
 				waiting = append(waiting, identity.Name)
 			}
 		}
-		Expect(found).To(Equal(len(s.created)), "nothing that was created is gone")
+		Expect(found).To(Equal(s.stored), "nothing that was stored is gone")
 		return waiting
 	}).WithTimeout(10 * time.Minute).WithPolling(time.Second).Should(BeEmpty())
 }

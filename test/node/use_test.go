@@ -11,7 +11,7 @@ import (
 
 // What a run costs: make e2e-node TEST_ARGS='-creates=10000 -installs=10 -liveness'.
 var (
-	creates  = flag.Int("creates", 400, "How many identities are created at least while the Deployment is updated, again and again.")
+	creates  = flag.Int("creates", 1000, "How many identities are created at least, or tried to, while the Deployment is updated, again and again.")
 	installs = flag.Int("installs", 1, "How often the operator is installed for the first time, by each installer.")
 	liveness = flag.Bool("liveness", false, "Wait until the kubelet restarts a manager that hangs: two minutes.")
 )

@@ -18,7 +18,6 @@ import (
 
 const (
 	cgroupRoot   = "/sys/fs/cgroup"
-	cgroupPrefix = "client-identity-node-"
 	cgroup2Magic = 0x63677270 // CGROUP2_SUPER_MAGIC
 	removalBound = 10 * time.Second
 )
@@ -29,7 +28,7 @@ type cgroup struct{ name string }
 
 // makeCgroup makes it, named after this process. What it made is returned with an error, too.
 func makeCgroup() (cgroup, error) {
-	group := cgroup{name: cgroupPrefix + strconv.Itoa(os.Getpid())}
+	group := cgroup{name: prefix + strconv.Itoa(os.Getpid())}
 	parents, err := cgroupParents()
 	if err != nil {
 		return group, err
@@ -146,16 +145,4 @@ func removeTree(dir string) error {
 		return fmt.Errorf("remove %s: %w", dir, err)
 	}
 	return nil
-}
-
-// removeLeftCgroups removes what a run left that was killed. It is no failure if that does not work: nothing depends on it.
-func removeLeftCgroups() {
-	for _, dir := range allCgroups(cgroupPrefix + "*") {
-		pid := strings.TrimPrefix(filepath.Base(dir), cgroupPrefix)
-		if _, err := os.Stat("/proc/" + pid); errors.Is(err, fs.ErrNotExist) {
-			if err := removeTree(dir); err != nil {
-				fmt.Fprintf(os.Stderr, "left by an earlier run: %v\n", err)
-			}
-		}
-	}
 }

@@ -7,9 +7,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
@@ -22,6 +24,9 @@ const (
 	stageTests = "tests"
 	dirEnv     = "NODE_TESTS_DIR"
 	cgroupEnv  = "NODE_TESTS_CGROUP"
+
+	// prefix is before the process id in the names of what is seen outside of the namespaces.
+	prefix = "client-identity-node-"
 
 	namespaces = syscall.CLONE_NEWNS | syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS | syscall.CLONE_NEWPID
 )
@@ -74,13 +79,13 @@ func outside() (err error) {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGHUP)
 	defer stop()
 
-	removeLeftCgroups()
+	removeLeft()
 	group, err := makeCgroup()
 	defer func() { err = errors.Join(err, group.remove()) }()
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "node-")
+	dir, err := os.MkdirTemp("", fmt.Sprintf("%s%d-", prefix, os.Getpid()))
 	if err != nil {
 		return err
 	}
@@ -105,6 +110,27 @@ func outside() (err error) {
 		return errors.New("interrupted")
 	}
 	return ended(cmd.ProcessState, err)
+}
+
+// removeLeft removes what a run left that was killed. It is no failure if that does not work: nothing depends on it.
+func removeLeft() {
+	dirs, _ := filepath.Glob(filepath.Join(os.TempDir(), prefix+"*")) // the pattern is well formed
+	remove := map[string]func(string) error{}
+	for _, group := range allCgroups(prefix + "*") {
+		remove[group] = removeTree
+	}
+	for _, dir := range dirs {
+		remove[dir] = os.Remove // it is empty: what was in it was mounted
+	}
+	for left, removeLeft := range remove {
+		pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(left), prefix), "-")
+		if _, err := os.Stat("/proc/" + pid); !errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err := removeLeft(left); err != nil {
+			fmt.Fprintf(os.Stderr, "left by an earlier run: %v\n", err)
+		}
+	}
 }
 
 // ended is what a process that was waited for ended with.
