@@ -92,13 +92,18 @@ func build(about release, binaries []string) (multi, error) {
 	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	for _, p := range built.platforms {
 		index = mutate.AppendManifests(index, mutate.IndexAddendum{
-			Add:        p.image,
+			Add:        runnable{p.image},
 			Descriptor: v1.Descriptor{Platform: &p.Platform},
 		})
 	}
 	built.index = mutate.Annotations(index, about.annotations()).(v1.ImageIndex)
 	return built, nil
 }
+
+// runnable keeps the library from writing into the index that an image is an artifact: that type is for what does not run.
+type runnable struct{ v1.Image }
+
+func (runnable) ArtifactType() (string, error) { return "", nil }
 
 // platformOf reads from a binary what it runs on. It must be static: the image has nothing to link with.
 func platformOf(binary string) (v1.Platform, error) {

@@ -142,6 +142,9 @@ func imagesIn(t *testing.T, files layout.Path) (named v1.Descriptor, index v1.Im
 	}
 	images = map[string]v1.Image{}
 	for _, descriptor := range manifest.Manifests {
+		if descriptor.ArtifactType != "" {
+			t.Errorf("%s is an artifact of type %s, and no image", descriptor.Platform, descriptor.ArtifactType)
+		}
 		if images[descriptor.Platform.String()], err = index.Image(descriptor.Digest); err != nil {
 			t.Fatal(err)
 		}
