@@ -59,7 +59,6 @@ type preflightOptions struct {
 	tries                            int
 	patience                         time.Duration
 	requireDenial                    bool
-	progress                         io.Writer
 }
 
 func (o *preflightOptions) bindFlags(flags *flag.FlagSet) {

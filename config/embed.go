@@ -9,5 +9,5 @@ import "embed"
 
 // Manifests are the files of what config/default installs.
 //
-//go:embed crd/bases/*.yaml rbac/*.yaml manager/*.yaml webhook/*.yaml policy/*.yaml
+//go:embed crd/*.yaml crd/bases/*.yaml rbac/*.yaml manager/*.yaml webhook/*.yaml policy/*.yaml
 var Manifests embed.FS

@@ -6,7 +6,6 @@ package preflight
 import (
 	"errors"
 	"io/fs"
-	"strings"
 	"testing"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
@@ -15,6 +14,7 @@ import (
 	structuralschema "k8s.io/apiextensions-apiserver/pkg/apiserver/schema"
 	schemacel "k8s.io/apiextensions-apiserver/pkg/apiserver/schema/cel"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/cel/model"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/version"
 	admissioncel "k8s.io/apiserver/pkg/admission/plugin/cel"
@@ -42,14 +42,15 @@ func acceptedBy(t *testing.T, minor int) error {
 	t.Helper()
 	known := environment.MustBaseEnvSet(version.MajorMinor(1, uint(minor-1)))
 	errs := []error{compileCRD(t, known), compileConditions(t, known)}
-	policies, err := fs.Glob(config.Manifests, "policy/*.yaml")
-	if err != nil || len(policies) < 2 {
-		t.Fatalf("%d files with policies: %v", len(policies), err)
-	}
-	for _, file := range policies {
-		if !strings.HasSuffix(file, "kustomization.yaml") {
-			errs = append(errs, compilePolicy(t, known, file))
+	policies := 0
+	eachObject(t, func(object *unstructured.Unstructured) {
+		if object.GetKind() == "ValidatingAdmissionPolicy" {
+			policies++
+			errs = append(errs, compilePolicy(t, known, object))
 		}
+	})
+	if policies < 4 {
+		t.Fatalf("only %d policies found: have they moved?", policies)
 	}
 	return errors.Join(errs...)
 }
@@ -98,9 +99,9 @@ func compileCRD(t *testing.T, known *environment.EnvSet) error {
 	return err
 }
 
-func compilePolicy(t *testing.T, known *environment.EnvSet, file string) error {
+func compilePolicy(t *testing.T, known *environment.EnvSet, object *unstructured.Unstructured) error {
 	t.Helper()
-	policy := read[admissionregistrationv1.ValidatingAdmissionPolicy](t, file)
+	policy := typed[admissionregistrationv1.ValidatingAdmissionPolicy](t, object)
 	compiler, err := admissioncel.NewCompositedCompiler(known)
 	if err != nil {
 		t.Fatal(err)
@@ -109,7 +110,7 @@ func compilePolicy(t *testing.T, known *environment.EnvSet, file string) error {
 	var errs []error
 	note := func(result admissioncel.CompilationResult) {
 		if result.Error != nil {
-			errs = append(errs, errors.New(file+": "+result.Error.Detail))
+			errs = append(errs, errors.New(policy.Name+": "+result.Error.Detail))
 		}
 	}
 	for i := range policy.Spec.Variables {
@@ -127,7 +128,7 @@ func compilePolicy(t *testing.T, known *environment.EnvSet, file string) error {
 		}
 	}
 	if len(policy.Spec.Validations) == 0 {
-		t.Fatalf("%s validates nothing", file)
+		t.Fatalf("%s validates nothing", policy.Name)
 	}
 	return errors.Join(errs...)
 }
@@ -159,9 +160,32 @@ func read[T any](t *testing.T, file string) T {
 	if err != nil || len(objects) == 0 {
 		t.Fatalf("%d objects in %s: %v", len(objects), file, err)
 	}
-	var typed T
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(objects[0].Object, &typed); err != nil {
+	return typed[T](t, objects[0])
+}
+
+func typed[T any](t *testing.T, object *unstructured.Unstructured) T {
+	t.Helper()
+	var as T
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &as); err != nil {
 		t.Fatal(err)
 	}
-	return typed
+	return as
+}
+
+// eachObject calls a function with each object in the manifests.
+func eachObject(t *testing.T, do func(*unstructured.Unstructured)) {
+	t.Helper()
+	err := fs.WalkDir(config.Manifests, ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		objects, err := decode(config.Manifests, path)
+		for _, object := range objects {
+			do(object)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }

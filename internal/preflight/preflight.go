@@ -53,7 +53,7 @@ type Options struct {
 	Version string
 	// Clock tells the time.
 	Clock clock.PassiveClock
-	// Progress is told what takes long, and Found each finding, in order.
+	// Progress is told what takes long, by any goroutine, and Found each finding, in order.
 	Progress func(format string, args ...any)
 	Found    func(Finding)
 }
@@ -85,8 +85,11 @@ type check struct {
 	look func(*probe, context.Context) Finding
 }
 
-// quick bounds checks that only read.
-const quick = 30 * time.Second
+// quick bounds checks that only read, brief those of an address that may be out of reach.
+const quick, brief = 30 * time.Second, 15 * time.Second
+
+// sayAfter is how long a check takes in silence.
+const sayAfter = 2 * time.Second
 
 // checks are what is looked at, in this order.
 func (p *probe) checks() []check {
@@ -104,7 +107,7 @@ func (p *probe) checks() []check {
 		{"longest-lifetime", signing, unsigned, (*probe).lookAtLongest},
 		{"authentication", time.Minute, unsigned, (*probe).lookAtAuthentication},
 		{"kubeconfig-server", quick, unreached, (*probe).lookAtEndpoint},
-		{"kubeconfig-ca", quick, unknownEndpoint, (*probe).lookAtEndpointCA},
+		{"kubeconfig-ca", brief, unknownEndpoint, (*probe).lookAtEndpointCA},
 		{"kubeconfig-authentication", time.Minute, (*probe).unprovable, (*probe).lookAtEndpointAuthentication},
 		{"admission", quick, unreached, (*probe).lookAtAdmission},
 		{"policies", quick, unreached, (*probe).lookAtPolicies},
@@ -182,6 +185,9 @@ func (p *probe) attempt(ctx context.Context, c check) Finding {
 	}
 	bounded, cancel := context.WithTimeout(ctx, c.bound)
 	defer cancel()
+	// Another goroutine tells it: a look may wait for somebody who does not answer.
+	waiting := time.AfterFunc(sayAfter, func() { p.Progress("looking at %s, up to %s", c.name, c.bound) })
+	defer waiting.Stop()
 	finding := c.look(p, bounded)
 	if ctx.Err() != nil {
 		return skip(interrupted)

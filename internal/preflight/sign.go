@@ -39,8 +39,6 @@ const (
 	// pollInterval is how often the request is looked at, cleanup how long its deletion may take.
 	pollInterval = 200 * time.Millisecond
 	cleanup      = 10 * time.Second
-	// sayAfter is how long one waits in silence.
-	sayAfter = 2 * time.Second
 )
 
 // stage is how far a request came.
@@ -143,14 +141,8 @@ func (p *probe) follow(ctx context.Context, s signing, made *certificatesv1.Cert
 		}
 		return s
 	}
-	began := p.Clock.Now()
-	said := false
 	s.stage = unfinished
 	s.err = wait.PollUntilContextTimeout(ctx, pollInterval, s.patience, true, func(ctx context.Context) (done bool, err error) {
-		if !said && p.Clock.Since(began) > sayAfter {
-			said = true
-			p.Progress("waiting for signer %s, up to %s", s.signer, s.patience)
-		}
 		latest, err := requests.Get(ctx, made.Name, metav1.GetOptions{})
 		switch {
 		case apierrors.IsNotFound(err) || (err == nil && latest.UID != made.UID):

@@ -182,7 +182,7 @@ func beforeIt() {
 		DeferCleanup(func() { Expect(cp.StartComponent(ctx, controlplane.ControllerManager)).To(Succeed()) })
 		r := asAdmin("--signer-timeout=3s")
 		Expect(r.code).To(Equal(1))
-		Expect(r.stderr).To(ContainSubstring("... waiting for signer kubernetes.io/kube-apiserver-client, up to 3s"))
+		Expect(r.stderr).To(ContainSubstring("... looking at signer, up to "))
 		Expect(r.check("signer").Message).To(ContainSubstring("no certificate after 3s"))
 		Expect(*r.report.Facts.Signer.Signs).To(BeFalse())
 

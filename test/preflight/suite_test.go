@@ -107,7 +107,7 @@ func as(kubeconfig string, flags ...string) run {
 	Expect(decoder.Decode(&r.report)).To(Succeed(), r.stderr)
 	Expect(decoder.More()).To(BeFalse(), "the report is alone on stdout")
 	Expect(requests()).To(BeEmpty(), "requests that are left")
-	Expect(r.code == 0).To(Equal(r.report.Result == preflight.OK))
+	Expect(r.code).To(Equal(map[preflight.Result]int{preflight.OK: 0, preflight.Fail: 1}[r.report.Result]))
 	return r
 }
 
