@@ -192,6 +192,7 @@ func TestAuthentication(t *testing.T) {
 	}{
 		"as the user and the group":    {proofs{user: us, tries: 3}, verdict{OK, "in 3 tries of 3", ""}},
 		"without the group":            {proofs{user: authenticationv1.UserInfo{Username: checkUser, Groups: []string{authenticated}}, tls: asking}, verdict{Fail, "for user", "logs in"}},
+		"not as everybody":             {proofs{user: authenticationv1.UserInfo{Username: checkUser, Groups: []string{checkGroup}}, tls: asking}, verdict{Fail, "for user", "logs in"}},
 		"as nobody":                    {proofs{user: authenticationv1.UserInfo{Username: "system:anonymous"}, tls: asking}, verdict{Fail, "system:anonymous", "logs in"}},
 		"through what ends TLS":        {proofs{err: refused, tls: &handshake{}}, verdict{Fail, "something before the API server ends TLS", "--kubeconfig-server"}},
 		"a CA that is not known":       {proofs{err: refused, tls: asking, signer: "s", issuer: "CN=ca"}, verdict{Fail, `of signer "s" (issuer "CN=ca")`, "--client-ca-file"}},
