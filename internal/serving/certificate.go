@@ -24,15 +24,15 @@ type pair struct {
 	intermediates *x509.CertPool
 }
 
-// read returns the certificate in a Secret.
-func read(secret *corev1.Secret) (*pair, error) {
+// read returns the certificate in a Secret, nil where there is none, and why.
+func read(secret *corev1.Secret) (*pair, string) {
 	cert, key := secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey]
 	if len(cert) == 0 || len(key) == 0 {
-		return nil, fmt.Errorf("it holds no %s and %s", corev1.TLSCertKey, corev1.TLSPrivateKeyKey)
+		return nil, "it holds no tls.crt and tls.key"
 	}
 	certificate, err := tls.X509KeyPair(cert, key)
 	if err != nil {
-		return nil, errors.New("its certificate and key cannot be read, or do not belong together") // the error may quote what it read
+		return nil, "its certificate and key cannot be read, or do not belong together" // the error may quote what it read
 	}
 	p := &pair{certificate: &certificate, leaf: certificate.Leaf, intermediates: x509.NewCertPool()}
 	for _, der := range certificate.Certificate[1:] {
@@ -40,7 +40,7 @@ func read(secret *corev1.Secret) (*pair, error) {
 			p.intermediates.AddCert(intermediate)
 		}
 	}
-	return p, nil
+	return p, ""
 }
 
 // same says whether two are the same certificate.

@@ -99,11 +99,8 @@ func (f *follower) stored(ctx context.Context) (*pair, string, error) {
 	} else if err != nil {
 		return nil, "", fmt.Errorf("read Secret %s: %w", f.secret, err)
 	}
-	stored, broken := read(secret)
-	if broken != nil {
-		return nil, broken.Error(), nil
-	}
-	return stored, "", nil
+	stored, why := read(secret)
+	return stored, why, nil
 }
 
 // trusted returns what the API server checks the certificate with; nothing where no configuration says so.

@@ -182,8 +182,9 @@ func TestARequestWhoseClientHasGoneIsGivenUp(t *testing.T) {
 		ended <- r.Context().Err()
 	})
 	ctx, cancel := context.WithCancel(t.Context())
+	request := newRequest(t, s.url).WithContext(ctx)
 	go func() {
-		if response, err := newClient().Do(newRequest(t, s.url).WithContext(ctx)); err == nil {
+		if response, err := newClient().Do(request); err == nil {
 			_ = response.Body.Close()
 		}
 	}()

@@ -4,6 +4,7 @@
 package serving
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"maps"
@@ -216,9 +217,9 @@ func (w *world) made(name string) (*x509.Certificate, map[string][]byte) {
 
 func (w *world) mustServe(secret *corev1.Secret) {
 	w.Helper()
-	want, err := read(secret)
-	if err != nil {
-		w.Fatal(err)
+	want, why := read(secret)
+	if want == nil {
+		w.Fatal(why)
 	}
 	served, _ := w.follower.state()
 	if !served.same(want) {
@@ -238,7 +239,7 @@ func (w *world) mustPublish(secret *corev1.Secret) {
 }
 
 func sameKeys(a, b map[string][]byte, keys ...string) bool {
-	return !slices.ContainsFunc(keys, func(key string) bool { return string(a[key]) != string(b[key]) })
+	return !slices.ContainsFunc(keys, func(key string) bool { return !bytes.Equal(a[key], b[key]) })
 }
 
 func copied(secret *corev1.Secret) map[string][]byte { return maps.Clone(secret.Data) }
