@@ -86,8 +86,8 @@ func peakMemory(pod corev1.Pod) string {
 		files, _ := filepath.Glob("/sys/fs/cgroup/" + pattern) // the pattern is well formed
 		for _, file := range files {
 			content, err := os.ReadFile(file)
-			if bytes, errParse := strconv.Atoi(strings.TrimSpace(string(content))); err == nil && errParse == nil {
-				return fmt.Sprintf("%d MiB", bytes>>20)
+			if size, errParse := strconv.Atoi(strings.TrimSpace(string(content))); err == nil && errParse == nil {
+				return fmt.Sprintf("%d MiB", size>>20)
 			}
 		}
 	}

@@ -73,9 +73,9 @@ func (w *world) mount() string {
 	GinkgoHelper()
 	dir := w.dir()
 	seen := ""
-	go wait.UntilWithContext(w, func(context.Context) {
+	go wait.UntilWithContext(w, func(ctx context.Context) {
 		secret := &corev1.Secret{}
-		err := w.admin.Get(w, client.ObjectKey{Namespace: operator.Namespace, Name: serving.SecretName}, secret)
+		err := w.admin.Get(ctx, client.ObjectKey{Namespace: operator.Namespace, Name: serving.SecretName}, secret)
 		if err != nil || secret.ResourceVersion == seen || len(secret.Data[corev1.TLSCertKey]) == 0 {
 			return
 		}
