@@ -89,6 +89,9 @@ func wipe() {
 		Expect(admin.DeleteAllOf(ctx, &v1alpha1.ClientIdentity{})).To(Succeed())
 	}
 	kubectl("delete", "-k", "config/samples", "--ignore-not-found")
+	for _, kept := range []string{"crd/clientidentities.clientidentity.dev", "namespace/" + operator.SecretNamespace} {
+		kubectl("annotate", kept, "clientidentity.dev/allow-deletion=true")
+	}
 	kubectl("delete", "-k", "config/default", "--ignore-not-found", "--timeout=4m")
 	for _, name := range []string{operator.Namespace, operator.SecretNamespace} {
 		err := admin.Get(ctx, client.ObjectKey{Name: name}, &corev1.Namespace{})
