@@ -296,9 +296,9 @@ $(CURDIR)/bin/prometheus-$(PROMETHEUS_VERSION): ; $(call build_prometheus,promet
 
 # It is built for the version in hack/helm/go.mod.
 $(CURDIR)/bin/helm-$(HELM_VERSION):
-	@echo "Building $(@F) (once; about a minute)"
-	@GOOS= GOARCH= CGO_ENABLED=0 go -C hack/helm build -buildvcs=false -trimpath -ldflags "-s -w -X helm.sh/helm/v4/internal/version.version=$(HELM_VERSION)" \
-		-o $@ helm.sh/helm/v4/cmd/helm
+	@echo "Building Helm (once; about a minute)"
+	@LDFLAGS="-s -w -X helm.sh/helm/v4/internal/version.version=$(HELM_VERSION)" \
+		hack/build-pinned.sh hack/helm bin $(@F)=helm.sh/helm/v4/cmd/helm
 
 # Without service discovery, which tests do not need, and without the pages of the user interface.
 define build_prometheus

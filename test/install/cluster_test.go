@@ -259,7 +259,8 @@ var _ = Describe("On a real API server", Ordered, func() {
 		By("removing what the installer brought, but for CRD and credentials")
 		kubectl("delete", "-f", installer, "--selector", "app.kubernetes.io/component notin (crd,credentials)")
 		expectUninstalled(kustomized("config/default"), func(object *unstructured.Unstructured) bool {
-			return object.GetKind() == "CustomResourceDefinition" || object.GetName() == operator.SecretNamespace
+			component := object.GetLabels()["app.kubernetes.io/component"]
+			return component == "crd" || component == "credentials"
 		})
 		Expect(credential("jane").ResourceVersion).To(Equal(before.ResourceVersion))
 		run("install", helm.Chart, "--create-namespace", "--take-ownership", "--force-conflicts")
