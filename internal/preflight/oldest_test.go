@@ -5,7 +5,13 @@ package preflight
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
 	"testing"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
@@ -35,6 +41,55 @@ func TestTheOldestKubernetes(t *testing.T) {
 	if err := acceptedBy(t, minimumMinor-1); err == nil {
 		t.Errorf("1.%d takes what is installed, too: lower minimumMinor", minimumMinor-1)
 	}
+}
+
+func TestTheChartAndTheGuidesNameTheOldestKubernetes(t *testing.T) {
+	for file, want := range map[string]string{
+		"charts/client-identity-operator/Chart.yaml": `kubeVersion: ">=1.%d.0-0"`,
+		"docs/install.md":          "Kubernetes 1.%d or later",
+		"docs/operations.md":       "Kubernetes 1.%d or later",
+		"docs/clusters.md":         "Kubernetes 1.%d or later",
+		"docs/guides/upgrading.md": "| 1.%d to ",
+	} {
+		if want = fmt.Sprintf(want, minimumMinor); !strings.Contains(contentOf(t, file), want) {
+			t.Errorf("%s does not say %q", file, want)
+		}
+	}
+}
+
+// TestTheVersionsThatAreTested are those that are pinned: make test-kubernetes runs the suites on each.
+func TestTheVersionsThatAreTested(t *testing.T) {
+	pinned, err := filepath.Glob("../../hack/controlplane/kubernetes-v1.*.mod")
+	if err != nil || len(pinned) == 0 {
+		t.Fatalf("no versions are pinned: %v", err)
+	}
+	oldest, newest := 1<<10, 0
+	for _, file := range append(pinned, "../../hack/controlplane/go.mod") {
+		match := regexp.MustCompile(`(?m)^\s+k8s\.io/kubernetes v1\.(\d+)\.`).FindStringSubmatch(contentOf(t, strings.TrimPrefix(file, "../../")))
+		if match == nil {
+			t.Fatalf("%s pins no Kubernetes", file)
+		}
+		minor, err := strconv.Atoi(match[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		oldest, newest = min(oldest, minor), max(newest, minor)
+	}
+	if oldest != testedFrom || newest != testedTo {
+		t.Errorf("1.%d to 1.%d are pinned, and preflight says 1.%d to 1.%d", oldest, newest, testedFrom, testedTo)
+	}
+	if want := fmt.Sprintf("tested on 1.%d to 1.%d", testedFrom, testedTo); !strings.Contains(contentOf(t, "docs/clusters.md"), want) {
+		t.Errorf("docs/clusters.md does not say %q", want)
+	}
+}
+
+func contentOf(t *testing.T, file string) string {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join("..", "..", file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
 }
 
 // acceptedBy returns why an API server of version 1.minor refuses the CRD, the policies or the webhook; nil where it does not.
