@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/open-policy-agent/cert-controller/pkg/rotator"
@@ -46,8 +47,10 @@ func newMaker(names []string) *maker {
 
 // authority returns the CA in a Secret, or why it must be replaced.
 func (m *maker) authority(data map[string][]byte, now time.Time) (*rotator.KeyPairArtifacts, error) {
-	if _, err := rotator.ValidCert(data[caCertKey], data[caCertKey], data[caKeyKey], authorityName, nil, now.Add(renewBefore)); err != nil {
-		return nil, err
+	for _, at := range when(now) {
+		if _, err := rotator.ValidCert(data[caCertKey], data[caCertKey], data[caKeyKey], authorityName, nil, at); err != nil {
+			return nil, err
+		}
 	}
 	block, _ := pem.Decode(data[caCertKey])
 	cert, err := x509.ParseCertificate(block.Bytes)
@@ -69,10 +72,14 @@ func (m *maker) authority(data map[string][]byte, now time.Time) (*rotator.KeyPa
 
 // good says whether the certificate in a Secret is one of its CA, and not to be renewed yet.
 func (m *maker) good(data map[string][]byte, now time.Time) bool {
-	good, err := rotator.ValidCert(data[caCertKey], data[corev1.TLSCertKey], data[corev1.TLSPrivateKeyKey],
-		m.rotator.DNSName, m.rotator.ExtKeyUsages, now.Add(renewBefore))
-	return err == nil && good
+	return !slices.ContainsFunc(when(now), func(at time.Time) bool {
+		_, err := rotator.ValidCert(data[caCertKey], data[corev1.TLSCertKey], data[corev1.TLSPrivateKeyKey], m.rotator.DNSName, m.rotator.ExtKeyUsages, at)
+		return err != nil
+	})
 }
+
+// when is at what times a CA or certificate has to be valid: now, too, where it was made by a clock that was ahead.
+func when(now time.Time) []time.Time { return []time.Time{now, now.Add(renewBefore)} }
 
 // newAuthority puts a new CA into the data of a Secret.
 func (m *maker) newAuthority(data map[string][]byte, now time.Time) (*rotator.KeyPairArtifacts, error) {

@@ -132,6 +132,20 @@ func TestRenewsInTimeAndNoRequestIsLost(t *testing.T) {
 	}
 }
 
+func TestWhatAClockAheadHasMadeIsReplacedWhenItIsSetRight(t *testing.T) {
+	w := newWorld(t)
+	right := w.clock.Now()
+	w.clock.SetTime(right.Add(30 * 24 * time.Hour))
+	w.settle(false)
+	w.clock.SetTime(right)
+	w.settle(false)
+	w.mustServe(w.secret())
+	w.mustPublish(w.secret())
+	if err := w.follower.Ready(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestALeaderThatEndsHalfwayIsFollowedByOneThatGoesOn(t *testing.T) {
 	for steps := range 6 {
 		w := newWorld(t)
