@@ -29,6 +29,8 @@ const (
 	// webhookWarning begins what the webhook says of longTTL, and policyRefusal is in what the policy says of the finalizer.
 	webhookWarning = "spec.ttl is over"
 	policyRefusal  = "client-identity-operator-no-orphans"
+	// webhookRefusal is how the API server passes on a refusal of the webhook: others may refuse identities, too.
+	webhookRefusal = `admission webhook "identities.clientidentity.dev" denied`
 )
 
 // dryRun is what the API server says of an identity that is not stored.
@@ -113,8 +115,11 @@ func (l admissionLook) judge(installed bool, namespace string) Finding {
 			return ok("the webhook is configured; the caller may create no identity, so that it was not tried")
 		}
 		return skip("the caller may create no identity").fix("look as an administrator")
-	case apierrors.IsForbidden(l.err):
+	case apierrors.IsForbidden(l.err) && strings.Contains(l.err.Error(), webhookRefusal):
 		return ok("the webhook answers, and refuses what the caller may not give: %v", l.err)
+	case apierrors.IsForbidden(l.err):
+		return skip("something else refuses identities, so that the webhook was not seen to answer: %v", l.err).
+			fix("let the caller make an identity %q for a user of that name, and look again", dryRunName)
 	case l.err != nil:
 		return fail("the webhook does not answer, so that no identity can be created: %v", l.err).
 			fix("kubectl get endpointslices -n %s, and let the API server reach port 9443 of those pods", namespace)

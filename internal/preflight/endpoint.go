@@ -115,7 +115,9 @@ func shakeHands(ctx context.Context, connection *rest.Config) *handshake {
 	if err != nil {
 		return &handshake{err: err}
 	}
-	response, err := (&http.Client{Transport: transport}).Do(request)
+	// Whoever answers sends nobody elsewhere: the look is at who answers here.
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	response, err := (&http.Client{Transport: transport, CheckRedirect: stay}).Do(request)
 	if err == nil {
 		_ = response.Body.Close()
 	} else if look.chain == nil {

@@ -245,6 +245,7 @@ func TestEndpointCA(t *testing.T) {
 
 func TestAdmission(t *testing.T) {
 	configured := func(d dryRun) admissionLook { return admissionLook{dryRun: d, configured: true, trusted: true} }
+	refused := apierrors.NewForbidden(schema.GroupResource{}, "x", errors.New(`admission webhook "identities.clientidentity.dev" denied the request: no`))
 	noCreate := apierrors.NewForbidden(schema.GroupResource{Resource: "clientidentities"}, "x", errors.New("User cannot create resource"))
 	for name, test := range map[string]struct {
 		look      admissionLook
@@ -252,7 +253,8 @@ func TestAdmission(t *testing.T) {
 		want      verdict
 	}{
 		"it warns":                   {configured(dryRun{warnings: []string{"other", "spec.ttl is over 90 days"}}), true, verdict{OK, "answers", ""}},
-		"it refuses":                 {configured(dryRun{err: forbidden}), true, verdict{OK, "refuses what the caller may not give", ""}},
+		"it refuses":                 {configured(dryRun{err: refused}), true, verdict{OK, "refuses what the caller may not give", ""}},
+		"something else refuses":     {configured(dryRun{err: forbidden}), true, verdict{Skip, "was not seen to answer", "look again"}},
 		"it is down":                 {configured(dryRun{err: errDown}), true, verdict{Fail, "does not answer", "kubectl get endpointslices -n there"}},
 		"it has no CA yet":           {admissionLook{configured: true, dryRun: dryRun{err: errDown}}, true, verdict{Fail, "no CA yet", "rollout status -n there"}},
 		"it is not there":            {admissionLook{}, true, verdict{Fail, "whoever may create identities can become anybody", "config/default"}},

@@ -19,6 +19,7 @@ import (
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
@@ -100,7 +101,7 @@ func (p *probe) lookAtOperator(ctx context.Context) Finding {
 	}
 	var deployed appsv1.Deployment
 	if p.objects.Get(ctx, client.ObjectKey{Namespace: p.Namespace, Name: deployment}, &deployed) == nil {
-		look.available, look.wanted = deployed.Status.AvailableReplicas, *deployed.Spec.Replicas
+		look.available, look.wanted = deployed.Status.AvailableReplicas, ptr.Deref(deployed.Spec.Replicas, 1)
 		if i := slices.IndexFunc(deployed.Spec.Template.Spec.Containers, func(c corev1.Container) bool { return c.Name == "manager" }); i >= 0 {
 			look.arguments = append([]string{}, deployed.Spec.Template.Spec.Containers[i].Args...)
 		}

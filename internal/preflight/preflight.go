@@ -147,6 +147,7 @@ func (p *probe) unprovable() string {
 // Run looks at everything and returns what it found. The error says why it could not begin; a context that ends makes it skip the rest.
 func Run(ctx context.Context, options Options) (*Report, error) {
 	p := &probe{Options: options, report: newReport(options)}
+	p.Progress = func(format string, args ...any) { options.Progress("%s", foreign(fmt.Sprintf(format, args...))) }
 	var err error
 	if p.settings, err = options.Settings(nil); err != nil {
 		return nil, err

@@ -43,7 +43,7 @@ func (p *probe) lookAtServer(ctx context.Context) Finding {
 	}
 	p.report.Facts.APIServer.URL = url.Scheme + "://" + url.Host + strings.TrimSuffix(url.Path, "/")
 	p.server = p.askServer(ctx)
-	p.report.Facts.APIServer.Version = p.server.version.GitVersion
+	p.report.Facts.APIServer.Version = foreign(p.server.version.GitVersion)
 	return p.server.judge(p.report.Facts.APIServer.URL)
 }
 
