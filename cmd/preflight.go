@@ -108,6 +108,10 @@ func runPreflight(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	}
 	if options.server != "" {
 		connection.Host = options.server
+		// The credential in the kubeconfig goes there, and nowhere in the clear.
+		if url, _, err := rest.DefaultServerUrlFor(connection); err != nil || url.Scheme != "https" {
+			return usageError{fmt.Errorf("--server %q must be a URL that begins with https://", options.server)}
+		}
 	}
 	report, err := preflight.Run(ctx, preflight.Options{
 		Connection: connection, InCluster: inCluster, Namespace: options.cluster.namespace, ServiceAccount: options.serviceAccount,

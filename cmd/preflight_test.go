@@ -7,7 +7,10 @@ import (
 	"bytes"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -37,6 +40,30 @@ func TestPreflightSaysWhatIsWrong(t *testing.T) {
 	var out bytes.Buffer
 	if err := runPreflight(t.Context(), []string{"--help"}, &out, &out); !errors.Is(err, flag.ErrHelp) || !strings.Contains(out.String(), "-require-denial") {
 		t.Errorf("help: %v\n%s", err, out.String())
+	}
+}
+
+func TestPreflightSendsNoCredentialInTheClear(t *testing.T) {
+	for name, server := range map[string]string{
+		"to a URL without TLS":                      "http://%s",
+		"to a host, without a CA that tells of TLS": "%s",
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked := false
+			listening := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked = true }))
+			defer listening.Close()
+			kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
+			const content = `{apiVersion: v1, kind: Config, current-context: x, contexts: [{name: x, context: {cluster: x, user: x}}],
+				clusters: [{name: x, cluster: {server: "https://127.0.0.1:1"}}], users: [{name: x, user: {token: secret}}]}`
+			if err := os.WriteFile(kubeconfig, []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			args := []string{"--kubeconfig=" + kubeconfig, "--server=" + fmt.Sprintf(server, listening.Listener.Addr())}
+			err := runPreflight(t.Context(), args, io.Discard, io.Discard)
+			if err == nil || !strings.Contains(err.Error(), "must be a URL that begins with https://") || asked {
+				t.Errorf("%v; somebody was asked: %t", err, asked)
+			}
+		})
 	}
 }
 
