@@ -141,6 +141,10 @@ func expectDescribed(schema, values map[string]any, path string) {
 		return // such as affinity: the keys are Kubernetes' own
 	}
 	Expect(slices.Collect(maps.Keys(properties))).To(ConsistOf(append(slices.Collect(maps.Keys(values)), undocumented[path]...)), path)
+	if path != "values.resources" { // nothing is weaker without a request or a limit
+		// null takes a default away, in which there may be what keeps somebody out.
+		Expect(schema["required"]).To(ConsistOf(slices.Collect(maps.Keys(values))), "required in "+path)
+	}
 	for name, value := range values {
 		if nested, isMap := value.(map[string]any); isMap {
 			expectDescribed(properties[name].(map[string]any), nested, path+"."+name)

@@ -16,6 +16,12 @@
 {{- if and $values.secretNamespaces.all $values.secretNamespaces.additional -}}
 {{- fail "secretNamespaces.all stands for all namespaces: leave secretNamespaces.additional empty" -}}
 {{- end -}}
+{{- /* A flag alone would have neither the rights and objects that come with the value, nor the warning in the notes. */ -}}
+{{- range $values.extraArgs -}}
+{{- if regexMatch "^--?(enable-webhooks|webhook-cert-rotation|allowed-signers|(default-)?secret-namespaces?)(=|$)" . -}}
+{{- fail (printf "extraArgs: there is a value for %q, and rights that go with it: set that" .) -}}
+{{- end -}}
+{{- end -}}
 {{- if and $values.bind.anyRole (or $values.bind.clusterRoles $values.bind.roles) -}}
 {{- fail "bind.clusterRoles and bind.roles limit nothing while bind.anyRole is true: set it to false" -}}
 {{- end -}}
