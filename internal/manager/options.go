@@ -91,6 +91,7 @@ func DefaultOptions() Options {
 			Enabled:      true,
 			Port:         9443,
 			CertRotation: true,
+			Drain:        5 * time.Second,
 		},
 		Audit:          AuditOptions{BindAddress: off, Interval: time.Hour, Silence: time.Hour},
 		Authorization:  AuthorizationOptions{BindAddress: off, Interval: time.Minute},

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -38,6 +39,9 @@ type WebhookOptions struct {
 	CertRotation bool
 	// Namespace is where its Service and Secret are; empty means the namespace that the operator runs in.
 	Namespace string
+	// Drain is how long reviews are still taken when the operator ends; not a flag. The API server keeps a connection open after its
+	// last review, and may send the next one on it just when it is closed: the longer it had no use for it, the less likely that is.
+	Drain time.Duration
 }
 
 func (o *WebhookOptions) bindFlags(flags *flag.FlagSet) {
@@ -93,6 +97,7 @@ func addWebhook(mgr ctrl.Manager, live client.Client, certificate serving.Certif
 	return webhook.Add(mgr, live, webhook.Options{
 		Port:                   options.Webhook.Port,
 		Certificate:            certificate,
+		Drain:                  options.Webhook.Drain,
 		DefaultSecretNamespace: options.DefaultSecretNamespace,
 		Counting:               counting,
 	})

@@ -17,9 +17,8 @@ import (
 )
 
 const (
-	// drain is how long requests are still taken after the end has begun, each the last one of its connection: whoever keeps
-	// connections open, as the API server does, then goes elsewhere, and loses no request with one that is closed.
-	drain = time.Second
+	// shortestDrain is how long requests are taken at least after the end has begun.
+	shortestDrain = time.Second
 	// longestRequest is how long a request may go on once the end has begun. The API server waits no longer for a webhook.
 	longestRequest = 30 * time.Second
 )
@@ -31,6 +30,9 @@ type Options struct {
 	Port int
 	// Certificate is what is served with.
 	Certificate Certificate
+	// Drain is how long requests are still taken after the end has begun, each the last one of its connection: whoever keeps
+	// connections open, as the API server does, then goes elsewhere, and loses no request with one that is closed. At least a second.
+	Drain time.Duration
 	// TLS changes the settings of TLS; nil for nothing.
 	TLS func(*tls.Config)
 }
@@ -41,6 +43,7 @@ type Server struct {
 	inner       webhook.Server
 	path        string
 	certificate Certificate
+	drain       time.Duration
 	begun       atomic.Bool
 	ends        atomic.Bool
 
@@ -59,6 +62,7 @@ func NewServer(options Options, path string, handler http.Handler) *Server {
 		inner:       webhook.NewServer(webhook.Options{Host: options.Host, Port: options.Port, TLSOpts: tlsOptions}),
 		path:        path,
 		certificate: options.Certificate,
+		drain:       max(options.Drain, shortestDrain),
 	}
 	s.inner.Register(path, s.finishing(handler))
 	return s
@@ -80,7 +84,7 @@ func (s *Server) Start(ctx context.Context) error {
 	defer stop()
 	defer context.AfterFunc(ctx, func() {
 		s.ends.Store(true)
-		time.AfterFunc(drain, stop)
+		time.AfterFunc(s.drain, stop)
 	})()
 	s.begun.Store(true)
 	return s.inner.Start(serving)

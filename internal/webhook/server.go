@@ -5,6 +5,7 @@ package webhook
 
 import (
 	"fmt"
+	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -26,6 +27,8 @@ type Options struct {
 	Port int
 	// Certificate is what it is served with.
 	Certificate serving.Certificate
+	// Drain is how long reviews are still taken after the end has begun: see serving.Options.
+	Drain time.Duration
 	// DefaultSecretNamespace is where the Secrets of identities are that do not say so.
 	DefaultSecretNamespace string
 	// Counting returns a handler that counts what another one decides.
@@ -35,7 +38,7 @@ type Options struct {
 // Add adds the webhook to a manager. It is not ready until the API server accepts what it is served with. Every replica serves, the
 // leader or not.
 func Add(mgr manager.Manager, live client.Client, options Options) error {
-	server := serving.NewServer(serving.Options{Port: options.Port, Certificate: options.Certificate}, Path, &admission.Webhook{
+	server := serving.NewServer(serving.Options{Port: options.Port, Certificate: options.Certificate, Drain: options.Drain}, Path, &admission.Webhook{
 		Handler:         options.Counting(NewHandler(live, options.DefaultSecretNamespace)),
 		WithContextFunc: withTimeout,
 	})

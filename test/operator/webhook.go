@@ -63,6 +63,7 @@ func UseWebhookBehind(ctx context.Context, cp *controlplane.ControlPlane, addres
 func (w *Webhook) Configure(options *manager.Options) {
 	options.Webhook.Enabled = true
 	options.Webhook.Port = w.port
+	options.Webhook.Drain = 0 // nothing is asked of it when it is stopped
 }
 
 // Flags make an operator in a process of its own serve the webhook.
