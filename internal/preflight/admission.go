@@ -103,7 +103,10 @@ func (l admissionLook) judge(installed bool, namespace string) Finding {
 	switch {
 	case answered:
 		return ok("the webhook answers: nobody gets an identity that gives more than they hold")
-	case !installed && l.configurationErr == nil && !l.configured:
+	case !installed && l.err == nil:
+		return warn("not installed yet, and nobody checks who creates identities, which the installation will serve: the CRD is there, and no webhook is asked").
+			fix("look at who wrote which identity before: kubectl get clientidentities -o yaml --show-managed-fields")
+	case !installed:
 		return skip("not installed yet")
 	case l.configurationErr == nil && !l.configured:
 		return fail("there is no ValidatingWebhookConfiguration %s: whoever may create identities can become anybody", webhookName).fix(install)
