@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
@@ -206,7 +207,16 @@ var _ = Describe("On a real API server", Ordered, func() {
 		run("uninstall")
 		expectUninstalled(installed, func(object *unstructured.Unstructured) bool { return object.GetAnnotations()[keepKey] == "keep" })
 		Expect(credential("jane").Data).To(Equal(before.Data))
-		Expect(admin.Get(ctx, client.ObjectKey{Name: "jane"}, &v1alpha1.ClientIdentity{})).To(Succeed())
+		jane := &v1alpha1.ClientIdentity{}
+		Expect(admin.Get(ctx, client.ObjectKey{Name: "jane"}, jane)).To(Succeed())
+
+		By("letting nobody create an identity meanwhile, which a later installation would serve")
+		mallory := &v1alpha1.ClientIdentity{ObjectMeta: metav1.ObjectMeta{Name: "mallory"}, Spec: v1alpha1.ClientIdentitySpec{Username: "mallory"}}
+		Expect(admin.Create(ctx, mallory)).To(MatchError(ContainSubstring("failed calling webhook")))
+		widened := jane.DeepCopy()
+		widened.Spec.Groups = append(widened.Spec.Groups, "administrators")
+		Expect(admin.Patch(ctx, widened, client.MergeFrom(jane))).To(MatchError(ContainSubstring("failed calling webhook")))
+		Expect(admin.Patch(ctx, jane, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"a":"b"}}}`)))).To(Succeed())
 	})
 
 	It("it is installed again over what stayed, and by another name where that is wanted", func() {

@@ -13,7 +13,9 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/test/operator"
 )
 
@@ -39,6 +41,10 @@ var _ = Describe("Installed for the first time", func() {
 					kubectl("get", "clientidentity", "jane")
 					Expect(credentialOf("jane")).To(BeAnExistingFile(), "credentials stay")
 					Expect(whoami(kubeconfig)).To(ContainSubstring("jane@example.com"), "access goes on")
+					mallory := &v1alpha1.ClientIdentity{}
+					mallory.Name, mallory.Spec.Username = "mallory", "mallory"
+					Expect(admin.Create(ctx, mallory, client.DryRunAll)).To(MatchError(ContainSubstring("failed calling webhook")),
+						"nobody asks for an identity that a later installation would serve")
 				})
 			}
 		})

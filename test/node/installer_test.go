@@ -8,7 +8,6 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -67,8 +66,6 @@ func removed() {
 		Expect(admin.List(ctx, list, client.InNamespace(operator.Namespace))).To(Succeed())
 		return list.Items
 	}).Should(BeEmpty())
-	err := admin.Get(ctx, client.ObjectKey{Name: deploymentName}, &admissionregistrationv1.ValidatingWebhookConfiguration{})
-	Expect(apierrors.IsNotFound(err)).To(BeTrue(), "the webhook's configuration, without which nobody could change an identity: %v", err)
 }
 
 // wipe removes everything, so that the next installation is the first one. It is in a hurry: identities go without the operator,
