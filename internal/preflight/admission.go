@@ -5,6 +5,7 @@ package preflight
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -13,6 +14,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
@@ -70,9 +72,10 @@ func (p *probe) ask(ctx context.Context, change func(*v1alpha1.ClientIdentity)) 
 // admissionLook is what is known of the admission webhook.
 type admissionLook struct {
 	dryRun
-	// configured says whether there is a configuration, with the CA of the webhook in it.
-	configured, trusted bool
-	configurationErr    error
+	// configured says whether there is a configuration, with the CA of the webhook in it. open says that it lets identities through where
+	// nobody answers.
+	configured, trusted, open bool
+	configurationErr          error
 }
 
 func (p *probe) lookAtAdmission(ctx context.Context) Finding {
@@ -87,6 +90,9 @@ func (p *probe) lookAtAdmission(ctx context.Context) Finding {
 		if configuration := &configurations.Items[i]; configuration.Name == webhookName {
 			look.configured = true
 			look.trusted = len(configuration.Webhooks) > 0 && len(configuration.Webhooks[0].ClientConfig.CABundle) > 0
+			look.open = slices.ContainsFunc(configuration.Webhooks, func(w admissionregistrationv1.ValidatingWebhook) bool {
+				return ptr.Deref(w.FailurePolicy, admissionregistrationv1.Fail) != admissionregistrationv1.Fail
+			})
 		}
 	}
 	look.dryRun = p.ask(ctx, func(identity *v1alpha1.ClientIdentity) { identity.Spec.TTL.Duration = longTTL })
@@ -101,6 +107,9 @@ func (l admissionLook) judge(installed bool, namespace string) Finding {
 		answered = answered || strings.HasPrefix(warning, webhookWarning)
 	}
 	switch {
+	case installed && l.open:
+		return fail("the ValidatingWebhookConfiguration %s lets everything through where the webhook does not answer: whoever may create identities, and "+
+			"waits for that, can become anybody", webhookName).fix("set failurePolicy: Fail; " + install)
 	case answered:
 		return ok("the webhook answers: nobody gets an identity that gives more than they hold")
 	case !installed && l.err == nil:
