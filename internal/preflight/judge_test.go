@@ -252,11 +252,10 @@ func TestAdmission(t *testing.T) {
 		installed bool
 		want      verdict
 	}{
-		"it warns":               {configured(dryRun{warnings: []string{"other", "spec.ttl is over 90 days"}}), true, verdict{OK, "answers", ""}},
-		"it refuses":             {configured(dryRun{err: refused}), true, verdict{OK, "refuses what the caller may not give", ""}},
-		"something else refuses": {configured(dryRun{err: forbidden}), true, verdict{Skip, "was not seen to answer", "look again"}},
-		"it need not answer": {admissionLook{configured: true, trusted: true, open: true, dryRun: dryRun{warnings: []string{"spec.ttl is over 90 days"}}}, true,
-			verdict{Fail, "where the webhook does not answer", "failurePolicy: Fail"}},
+		"it warns":                   {configured(dryRun{warnings: []string{"other", "spec.ttl is over 90 days"}}), true, verdict{OK, "answers", ""}},
+		"it refuses":                 {configured(dryRun{err: refused}), true, verdict{OK, "refuses what the caller may not give", ""}},
+		"something else refuses":     {configured(dryRun{err: forbidden}), true, verdict{Skip, "was not seen to answer", "look again"}},
+		"it need not answer":         {admissionLook{configured: true, trusted: true, open: true}, true, verdict{Fail, "where the webhook does not answer", "failurePolicy: Fail"}},
 		"it is down":                 {configured(dryRun{err: errDown}), true, verdict{Fail, "does not answer", "kubectl get endpointslices -n there"}},
 		"it has no CA yet":           {admissionLook{configured: true, dryRun: dryRun{err: errDown}}, true, verdict{Fail, "no CA yet", "rollout status -n there"}},
 		"it is not there":            {admissionLook{}, true, verdict{Fail, "whoever may create identities can become anybody", "config/default"}},
