@@ -11,8 +11,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/runtime"
+	appsv1 "k8s.io/api/apps/v1"
 
 	"github.com/clientidentity/operator/internal/manager"
 )
@@ -37,15 +36,13 @@ var _ = Describe("The flags in the Deployment", func() {
 		Expect(os.WriteFile(ca, cp.ServerCA(), 0o600)).To(Succeed())
 		for _, v := range variants() {
 			found := charted("--values", v.file)
-			running := &corev1.Container{}
-			Expect(runtime.DefaultUnstructuredConverter.FromUnstructured(container(found), running)).To(Succeed())
-			started := options(running.Args)
+			started := options(running(found).Args)
 			for _, file := range []*string{&started.KubeconfigCAFile, &started.Audit.ClientCAFile, &started.Authorization.ClientCAFile} {
 				if *file == "" {
 					continue
 				}
 				if *file != podCA {
-					expectMounted(found, running, *file)
+					expectMounted(found, *file)
 				}
 				*file = ca
 			}
@@ -54,11 +51,15 @@ var _ = Describe("The flags in the Deployment", func() {
 	})
 })
 
-// expectMounted checks that a file is one of a ConfigMap that the container mounts.
-func expectMounted(found objects, running *corev1.Container, file string) {
+// expectMounted checks that a file is one of a ConfigMap that the container mounts, and that other content makes other pods: the operator
+// reads it when it starts.
+func expectMounted(found objects, file string) {
 	GinkgoHelper()
 	authorities := found["/v1, Kind=ConfigMap client-identity-system/client-identity-operator-certificate-authorities"]
 	Expect(authorities).NotTo(BeNil())
 	Expect(authorities.Object["data"]).To(HaveKeyWithValue(path.Base(file), HavePrefix("-----BEGIN CERTIFICATE-----\n")))
-	Expect(running.VolumeMounts).To(ContainElement(HaveField("MountPath", path.Dir(file))))
+	Expect(running(found).VolumeMounts).To(ContainElement(HaveField("MountPath", path.Dir(file))))
+	deployment := as[appsv1.Deployment](found, "apps/v1, Kind=Deployment client-identity-system/client-identity-operator")
+	Expect(deployment.Spec.Template.Annotations).To(HaveKey("checksum/certificate-authorities"))
+	Expect(deployment.Spec.Template.Spec.Volumes).To(ContainElement(HaveField("ConfigMap", HaveField("Name", authorities.GetName()))))
 }

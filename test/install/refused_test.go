@@ -24,6 +24,8 @@ var _ = DescribeTable("Values that are wrong are refused",
 	Entry("a lifetime in days", "at '/maxTTL': '90d' does not match pattern", "--set", "maxTTL=90d"),
 	Entry("a URL without https", "at '/kubeconfig/server': 'http://api' does not match pattern", "--set", "kubeconfig.server=http://api"),
 	Entry("a digest that is none", "at '/image/digest': 'latest' does not match pattern", "--set", "image.digest=latest"),
+	Entry("memory in bytes, by mistake", "at '/resources/limits/memory': got number, want string", "--set", "resources.limits.memory=256"),
+	Entry("memory in a unit that is none", "at '/resources/limits/memory': '256MB' does not match pattern", "--set", "resources.limits.memory=256MB"),
 	Entry("no signer", "at '/allowedSigners': minItems: got 0, want 1", "--set-json", "allowedSigners=[]"),
 	// In rules of RBAC no name means every name, as a selector without labels does.
 	Entry("nothing for the signers", "at '': missing property 'allowedSigners'", "--set", "allowedSigners=null"),
