@@ -158,7 +158,7 @@ func keysOf(objects []*unstructured.Unstructured) []string {
 	return keys
 }
 
-var _ = Describe("A backup that is restored into an empty cluster with the same CAs", Ordered, func() {
+var _ = Describe("A backup that is restored into an empty cluster", Ordered, func() {
 	var (
 		w       *world
 		objects []*unstructured.Unstructured
@@ -178,8 +178,9 @@ var _ = Describe("A backup that is restored into an empty cluster with the same 
 		Expect(err).NotTo(HaveOccurred())
 	}
 
-	// expectOrder waits until each identity is in its state, and expects that nothing of the backup is in use.
-	expectOrder := func(restored []types.UID) {
+	// expectOrder waits until each identity is in its state, and expects that nothing of the backup is in use, a copy of a kubeconfig
+	// included.
+	expectOrder := func(restored []types.UID, copied OmegaMatcher) {
 		GinkgoHelper()
 		identities := &v1alpha1.ClientIdentityList{}
 		Eventually(func(g Gomega) {
@@ -204,12 +205,12 @@ var _ = Describe("A backup that is restored into an empty cluster with the same 
 			Expect(w.admin.Get(w, client.ObjectKey{Namespace: identity.Status.SecretRef.Namespace, Name: identity.Status.SecretRef.Name}, secret)).To(Succeed())
 			Expect(old).NotTo(ContainElement(digest(string(secret.Data[v1alpha1.PrivateKeyKey]))), "the key of %s is that of the backup", identity.Name)
 		}
-		By("looking at a copy that binds nothing any more, since it has the UID of before")
+		By("looking at a kubeconfig of before")
 		for _, object := range objects {
 			if object.GetKind() == "Secret" && object.GetName() == "bob-kubeconfig" {
 				secret := &corev1.Secret{}
 				Expect(runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, secret)).To(Succeed())
-				Expect(w.holderOf(secret.Data["kubeconfig"])).To(And(HavePrefix("bob@example.com ["), ContainSubstring("development: 2 rules")))
+				Expect(w.holderOf(secret.Data["kubeconfig"])).To(copied)
 			}
 		}
 		Expect(w.holderOf(w.kubeconfigOf(w.get("bob")))).To(ContainSubstring("development: 29 rules"))
@@ -227,17 +228,22 @@ var _ = Describe("A backup that is restored into an empty cluster with the same 
 		Expect(operator.Install(w, w.cp)).To(Succeed())
 	})
 
-	It("ends ready where the operator comes last", func() {
+	It("ends ready with the same CAs, where the operator comes last", func() {
 		restored := w.restore(objects, false)
 		Expect(w.kubectl("apply", "-f", "config/overlays/secret-namespace/secrets.yaml")).To(Succeed())
 		run()
-		expectOrder(restored)
+		// No binding names a group with the UID of before.
+		expectOrder(restored, And(HavePrefix("bob@example.com ["), ContainSubstring("development: 2 rules")))
 	})
 
-	It("ends ready where the operator runs, owners are kept, and statuses are restored", func() {
+	It("ends ready with another client CA, where the operator runs, owners are kept, and statuses are restored", func() {
 		DeferCleanup(func() { Expect(running.Stop()).To(Succeed()) })
 		Expect(w.admin.DeleteAllOf(w, &v1alpha1.ClientIdentity{})).To(Succeed())
 		Eventually(w.left).Should(BeEmpty())
-		expectOrder(w.restore(objects, true))
+		another, err := controlplane.NewCA("another-client-ca", fixture.Lifetime)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(w.cp.TrustClientCAs(w, another)).To(Succeed())
+		Expect(w.cp.UseSigningCA(w, another)).To(Succeed())
+		expectOrder(w.restore(objects, true), HavePrefix("refused: "))
 	})
 })
