@@ -37,6 +37,8 @@ type follower struct {
 	trusts []trust
 	// refused is why the Secret's certificate was not taken the last time; nothing where it was.
 	refused string
+	// unasked is that no configuration lets the API server ask, as was told the last time.
+	unasked bool
 }
 
 // GetCertificate is for tls.Config.
@@ -85,6 +87,7 @@ func (f *follower) Reconcile(ctx context.Context, _ reconcile.Request) (reconcil
 		refused = err.Error()
 	}
 	f.tell(ctx, before, served, refused)
+	f.tellUnasked(ctx, len(trusts) == 0 && f.configuration != "")
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.served, f.trusts, f.refused = served, trusts, refused
@@ -131,4 +134,17 @@ func (f *follower) tell(ctx context.Context, before, served *pair, refused strin
 	} else {
 		logger.Info("the certificate in the Secret is not served: the one before it goes on", "why", refused)
 	}
+}
+
+// tellUnasked logs where nobody checks who asks for which identity, and where that has changed.
+func (f *follower) tellUnasked(ctx context.Context, unasked bool) {
+	logger := log.FromContext(ctx).WithValues("configuration", f.configuration)
+	switch {
+	case unasked && !f.unasked:
+		logger.Info("WARNING: the API server does not ask the operator about identities, since the ValidatingWebhookConfiguration is missing or empty: " +
+			"whoever may create them can become anybody. Apply the operator's manifests again")
+	case f.unasked && !unasked:
+		logger.Info("the API server asks the operator about identities")
+	}
+	f.unasked = unasked
 }
