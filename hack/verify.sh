@@ -62,7 +62,7 @@ unbound=$(comm -23 <(roles config/rbac/role.yaml roles) <(roles config/rbac/role
 [ -z "$unbound" ] || fail "config/rbac/role_binding.yaml binds none of these roles of config/rbac/role.yaml:"$'\n'"$unbound"
 
 echo "verify: what Lua scripts, samples and guides name exists"
-go test ./internal/gitops ./internal/docs || fail "something names what does not exist"
+go test ./internal/gitops ./internal/docs ./hack/chart || fail "something names what does not exist"
 
 for module in $(git ls-files go.mod '*/go.mod' | xargs -n1 dirname); do
 	echo "verify: $module/go.mod is tidy"

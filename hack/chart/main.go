@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Chart makes what is generated in charts/client-identity-operator: copies of what config ships, so that nothing is written twice,
-// and the README, from the comments in values.yaml. Run it in the root directory of the repository.
+// the README, from the comments in values.yaml, and what Artifact Hub shows as changes, from CHANGELOG.md. Run it in the root directory
+// of the repository.
 package main
 
 import (
@@ -52,15 +53,29 @@ func run() error {
 			return err
 		}
 	}
-	values, err := os.ReadFile(filepath.Join(chart, "values.yaml"))
+	if err := rewrite(filepath.Join(chart, "README.md"), filepath.Join(chart, "values.yaml"), func(_, values []byte) ([]byte, error) {
+		return readmeOf(values)
+	}); err != nil {
+		return err
+	}
+	return rewrite(filepath.Join(chart, "Chart.yaml"), "CHANGELOG.md", withChanges)
+}
+
+// rewrite makes the content of a file from what it was and from another file.
+func rewrite(target, from string, content func(before, source []byte) ([]byte, error)) error {
+	before, err := os.ReadFile(target)
 	if err != nil {
 		return err
 	}
-	readme, err := readmeOf(values)
+	read, err := os.ReadFile(from)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(chart, "README.md"), readme, 0o644)
+	after, err := content(before, read)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(target, after, 0o644)
 }
 
 // copyAll copies a file, or the files of a folder, of config below the target, paths kept.
