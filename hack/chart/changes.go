@@ -18,7 +18,7 @@ const changesKey = "  artifacthub.io/changes: |\n"
 func withChanges(metadata, changelog []byte) ([]byte, error) {
 	before, _, found := bytes.Cut(metadata, []byte(changesKey))
 	if !found {
-		return nil, errors.New("Chart.yaml does not end with the annotation artifacthub.io/changes")
+		return nil, errors.New("the annotation artifacthub.io/changes is missing from Chart.yaml")
 	}
 	entries := changesOf(string(changelog))
 	if len(entries) == 0 {
