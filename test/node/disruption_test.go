@@ -4,6 +4,7 @@
 package node
 
 import (
+	"fmt"
 	"syscall"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -42,11 +43,12 @@ func testDrain() {
 	before := operatorPods()
 	Expect(before).To(HaveLen(2))
 	drained := make(chan error, 1)
-	var out string
 	go func() {
 		defer GinkgoRecover()
-		var err error
-		out, err = tryKubectl("drain", cluster.NodeName, "--timeout=4m")
+		out, err := tryKubectl("drain", cluster.NodeName, "--timeout=4m")
+		if err != nil {
+			err = fmt.Errorf("%w: %s", err, out)
+		}
 		drained <- err
 	}()
 	DeferCleanup(func() { kubectl("uncordon", cluster.NodeName) })
@@ -69,7 +71,7 @@ func testDrain() {
 	Expect(drained).NotTo(Receive())
 
 	kubectl("uncordon", cluster.NodeName)
-	Eventually(drained, "4m").Should(Receive(Succeed()), "the successor runs, so that the other one may go: %s", out)
+	Eventually(drained, "4m").Should(Receive(Succeed()), "the successor runs, so that the other one may go")
 	Expect(isGone(left.Name)).To(BeTrue())
 	rolledOut()
 }

@@ -68,21 +68,14 @@ func removed() {
 	}).Should(BeEmpty())
 }
 
-// wipe removes everything, so that the next installation is the first one. It is in a hurry: identities go without the operator,
-// whose finalizer is in the way.
+// wipe removes everything, so that the next installation is the first one. Identities go without the operator.
 func wipe() {
 	GinkgoHelper()
 	kubectl("delete", "deployment", "--namespace", operator.Namespace, deploymentName, "--ignore-not-found")
 	kubectl("delete", "validatingwebhookconfiguration", deploymentName, "--ignore-not-found")
 	removed()
-	identities := &v1alpha1.ClientIdentityList{}
-	if err := admin.List(ctx, identities); !meta.IsNoMatchError(err) {
+	if err := admin.List(ctx, &v1alpha1.ClientIdentityList{}); !meta.IsNoMatchError(err) {
 		Expect(err).NotTo(HaveOccurred())
-		for i := range identities.Items {
-			without := client.MergeFrom(identities.Items[i].DeepCopy())
-			identities.Items[i].Finalizers = nil
-			Expect(admin.Patch(ctx, &identities.Items[i], without)).To(Succeed())
-		}
 		Expect(admin.DeleteAllOf(ctx, &v1alpha1.ClientIdentity{})).To(Succeed())
 	}
 	kubectl("delete", "-k", "config/samples", "--ignore-not-found")

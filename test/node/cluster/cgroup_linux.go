@@ -22,8 +22,8 @@ const (
 	removalBound = 10 * time.Second
 )
 
-// cgroup is the parent of all pods' cgroups: one directory on version 2, one for each controller on version 1. It is the only thing
-// that is seen outside of the namespaces.
+// cgroup is the parent of all pods' cgroups: one directory on version 2, one for each controller on version 1. With
+// the controllers that version 2 has enabled for it, which stay so, it is the only thing that is seen outside of the namespaces.
 type cgroup struct{ name string }
 
 // makeCgroup makes it, named after this process. What it made is returned with an error, too.
