@@ -64,7 +64,7 @@ unbound=$(comm -23 <(roles config/rbac/role.yaml roles) <(roles config/rbac/role
 echo "verify: what Lua scripts, samples and guides name exists"
 go test ./internal/gitops ./internal/docs ./hack/chart || fail "something names what does not exist"
 
-for module in $(git ls-files go.mod '*/go.mod' | xargs -n1 dirname); do
+for module in $(find . -name go.mod ! -path './bin/*' ! -path './dist/*' -printf '%h\n' | sort); do
 	echo "verify: $module/go.mod is tidy"
 	go -C "$module" mod tidy -diff || fail "$module/go.mod is not tidy: run 'go -C $module mod tidy'"
 done

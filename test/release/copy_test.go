@@ -38,7 +38,7 @@ func newClone(t *testing.T, folder string, permissions os.FileMode, modified tim
 		"GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null", "GIT_AUTHOR_DATE=1700000000 +0000", "GIT_COMMITTER_DATE=1700000000 +0000",
 		"GIT_AUTHOR_NAME=test", "GIT_AUTHOR_EMAIL=test@example.com", "GIT_COMMITTER_NAME=test", "GIT_COMMITTER_EMAIL=test@example.com",
 	}, settings...)}
-	list := clone{folder: root}.do(t, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", ":!bin")
+	list := clone{folder: root}.do(t, "git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard", ":!bin")
 	for file := range strings.SplitSeq(strings.TrimRight(list, "\x00"), "\x00") {
 		c.copy(t, root, file, permissions, modified)
 	}
