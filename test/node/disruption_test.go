@@ -73,7 +73,7 @@ func testDrain() {
 	kubectl("uncordon", cluster.NodeName)
 	Eventually(drained, "4m").Should(Receive(Succeed()), "the successor runs, so that the other one may go")
 	Expect(isGone(left.Name)).To(BeTrue())
-	rolledOut()
+	becomesReady("after-draining")
 }
 
 // testRollingUpdate restarts the Deployment, as an upgrade does, until so many identities have been created meanwhile.

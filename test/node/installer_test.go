@@ -72,6 +72,7 @@ func removed() {
 func wipe() {
 	GinkgoHelper()
 	kubectl("delete", "deployment", "--namespace", operator.Namespace, deploymentName, "--ignore-not-found")
+	kubectl("delete", "pods", "--namespace", operator.Namespace, "--all", "--grace-period=1", "--wait=false")
 	kubectl("delete", "validatingwebhookconfiguration", deploymentName, "--ignore-not-found")
 	removed()
 	if err := admin.List(ctx, &v1alpha1.ClientIdentityList{}); !meta.IsNoMatchError(err) {

@@ -25,6 +25,7 @@ var _ = Describe("In use", Ordered, func() {
 
 	It("is confined", testConfinement)
 	It("refuses, through the webhook's Service, who asks for more than they hold", testAdmission)
+	It("says with preflight what works here", testPreflight)
 	It("serves its metrics to who may read them", testMetrics)
 	It("gets no requests while it does not answer", testUnreadiness)
 	It("is restarted when it hangs", func() {
