@@ -166,6 +166,8 @@ test-integration: control-plane prometheus helm ## Run the integration tests on 
 .PHONY: e2e-node
 e2e-node: control-plane node helm image-for-node build-installer ## Test the image in pods on a real node, in namespaces of its own (Linux and root; TEST_ARGS narrows it).
 	NODE_TESTS=yes go test -count=1 ./test/node/cluster
+	go run ./test/upgrade/former
+	NODE_TESTS=yes go test -count=1 -timeout 20m ./test/node/upgrade -v
 	NODE_TESTS=yes go test -count=1 -timeout 60m ./test/node -v -ginkgo.v $(TEST_ARGS)
 
 .PHONY: image-for-node

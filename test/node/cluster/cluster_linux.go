@@ -28,6 +28,8 @@ type Cluster struct {
 	bin      string
 	progress func(format string, args ...any)
 	parts    []*process
+	// resumed is that it goes on from a state.
+	resumed bool
 }
 
 // Start starts a control plane and a node, and waits until the node is ready. It works within Main, once: what it starts ends
@@ -41,7 +43,7 @@ func Start(ctx context.Context, options controlplane.Options) (*Cluster, error) 
 	if err != nil {
 		return nil, err
 	}
-	c := &Cluster{dir: dir, bin: bin, progress: options.Progress}
+	c := &Cluster{dir: dir, bin: bin, progress: options.Progress, resumed: options.State.Fill != nil}
 	if c.progress == nil {
 		c.progress = func(string, ...any) {}
 	}
@@ -63,8 +65,10 @@ func Start(ctx context.Context, options controlplane.Options) (*Cluster, error) 
 // join starts what makes a node of this machine.
 func (c *Cluster) join(ctx context.Context) error {
 	began := time.Now()
-	if err := c.PublishClusterInfo(ctx); err != nil {
-		return err
+	if !c.resumed { // or it would tell kubeconfigs another address
+		if err := c.PublishClusterInfo(ctx); err != nil {
+			return err
+		}
 	}
 	for _, start := range []func() (*process, error){c.startScheduler, c.startKubelet, c.startProxy} {
 		part, err := start()

@@ -92,3 +92,12 @@ func (c *Cluster) ImportImage(ctx context.Context, archive string) error {
 	}
 	return nil
 }
+
+// ImportProgram imports an image of that name which is one static program.
+func (c *Cluster) ImportProgram(ctx context.Context, name, program string) error {
+	archive := c.path("program.tar")
+	if err := writeImage(archive, name, program); err != nil {
+		return fmt.Errorf("make an image of %s: %w", program, err)
+	}
+	return errors.Join(c.ImportImage(ctx, archive), os.Remove(archive))
+}

@@ -27,5 +27,8 @@ func Start(context.Context, controlplane.Options) (*Cluster, error) { return nil
 // ImportImage fails.
 func (*Cluster) ImportImage(context.Context, string) error { return errNotLinux }
 
+// ImportProgram fails.
+func (*Cluster) ImportProgram(context.Context, string, string) error { return errNotLinux }
+
 // Report is empty.
 func (*Cluster) Report(context.Context) string { return "" }

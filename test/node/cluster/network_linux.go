@@ -17,7 +17,7 @@ const (
 	Address = "192.168.77.1"
 
 	nodeDevice  = "node0"
-	serviceCIDR = "10.96.0.0/16"
+	serviceCIDR = "10.0.0.0/24" // kube-apiserver's own, so that a state of test/upgrade has it, too
 	podCIDR     = "10.88.0.0/24"
 )
 
