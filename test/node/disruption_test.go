@@ -45,7 +45,7 @@ func testDrain() {
 	drained := make(chan error, 1)
 	go func() {
 		defer GinkgoRecover()
-		out, err := tryKubectl("drain", cluster.NodeName, "--timeout=4m")
+		out, err := node.TryKubectl("drain", cluster.NodeName, "--timeout=4m")
 		if err != nil {
 			err = fmt.Errorf("%w: %s", err, out)
 		}

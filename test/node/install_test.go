@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -33,7 +32,7 @@ var _ = Describe("Installed for the first time", func() {
 					kubectl("wait", "--for=condition=Ready", "--timeout=2m", "clientidentity/jane", "clientidentity/ci-bot")
 					kubeconfig := credentialOf("jane")
 					Expect(whoami(kubeconfig)).To(ContainSubstring("jane@example.com"))
-					Expect(problems()).To(BeEmpty(), "nothing that is normal is an error")
+					Expect(node.Problems()).To(BeEmpty(), "nothing that is normal is an error")
 
 					By("removing it")
 					by.remove()
@@ -64,26 +63,5 @@ func credentialOf(identity string) string {
 
 // whoami is whom the API server takes the holder of a kubeconfig for.
 func whoami(kubeconfig string) (string, error) {
-	return command(node.Kubectl(), "--kubeconfig", kubeconfig, "auth", "whoami")
-}
-
-// problems are the lines of the operator's logs that tell of an error, from every container that there was.
-func problems() []string {
-	GinkgoHelper()
-	var found []string
-	for _, pod := range operatorPods() {
-		logs := kubectl("logs", "--namespace", pod.Namespace, pod.Name)
-		Expect(logs).NotTo(BeEmpty())
-		for line := range strings.Lines(logs) {
-			if !strings.HasPrefix(line, "{") || strings.Contains(line, `"level":"error"`) || strings.Contains(line, "stacktrace") {
-				found = append(found, pod.Name+": "+line)
-			}
-		}
-		for _, status := range pod.Status.ContainerStatuses {
-			if status.RestartCount > 0 {
-				found = append(found, fmt.Sprintf("%s was restarted %d times: %v", pod.Name, status.RestartCount, status.LastTerminationState))
-			}
-		}
-	}
-	return found
+	return node.Run(node.Cluster.Kubectl(), "--kubeconfig", kubeconfig, "auth", "whoami")
 }

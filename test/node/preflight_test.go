@@ -14,7 +14,7 @@ import (
 
 // testPreflight runs preflight in a pod: it knows where it is, whose rights it has and how the operator was started, and all works.
 func testPreflight() {
-	out, err := tryKubectl("exec", "--namespace", operator.Namespace, "deployment/"+deploymentName, "--", "/manager", "preflight", "-o=json")
+	out, err := node.TryKubectl("exec", "--namespace", operator.Namespace, "deployment/"+deploymentName, "--", "/manager", "preflight", "-o=json")
 	Expect(err).NotTo(HaveOccurred(), out)
 	var report preflight.Report
 	Expect(json.Unmarshal([]byte(out), &report)).To(Succeed(), out)

@@ -12,24 +12,19 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
-	"github.com/clientidentity/operator/internal/manager"
 	"github.com/clientidentity/operator/test/controlplane"
 	"github.com/clientidentity/operator/test/node/cluster"
+	"github.com/clientidentity/operator/test/node/steps"
 )
 
-// What make e2e-node builds is named by environment variables.
-const (
-	imageEnv     = "NODE_IMAGE"     // the OCI archive of the operator's image
-	installerEnv = "NODE_INSTALLER" // what make build-installer writes
-)
+// installerEnv names what make build-installer writes.
+const installerEnv = "NODE_INSTALLER"
 
 var (
 	ctx   context.Context
-	node  *cluster.Cluster
+	node  *steps.Node
 	admin client.Client
 )
 
@@ -44,28 +39,9 @@ func TestNode(t *testing.T) {
 }
 
 var _ = BeforeSuite(func() {
-	var cancel context.CancelFunc
-	ctx, cancel = context.WithCancel(context.Background())
-	DeferCleanup(func() { cancel() })
-	ctrl.SetLogger(zap.New(zap.WriteTo(GinkgoWriter), zap.UseDevMode(true)))
-
-	var err error
-	node, err = cluster.Start(ctx, controlplane.Options{Progress: func(format string, args ...any) {
-		GinkgoWriter.Printf(format+"\n", args...)
-	}})
-	Expect(err).NotTo(HaveOccurred())
-	admin, err = client.New(node.Config(), client.Options{Scheme: manager.Scheme()})
-	Expect(err).NotTo(HaveOccurred())
-	// The one manual step of an installation here, where there is no registry.
-	for _, name := range []string{imageEnv, installerEnv} {
-		Expect(os.Getenv(name)).To(BeAnExistingFile(), "%s names no file: run make e2e-node", name)
-	}
-	Expect(node.ImportImage(ctx, os.Getenv(imageEnv))).To(Succeed())
+	node = steps.Start(controlplane.Options{})
+	ctx, admin = node.Context, node.Admin
+	steps.FileIn(installerEnv)
 })
 
-// What the node saw is shown where a spec failed: it is gone with the namespaces. Secrets are never asked for.
-var _ = JustAfterEach(func() {
-	if node != nil && CurrentSpecReport().Failed() {
-		AddReportEntry("the node", node.Report(context.WithoutCancel(ctx)))
-	}
-})
+var _ = JustAfterEach(func() { node.ReportFailure() })

@@ -33,8 +33,9 @@ type Cluster struct {
 }
 
 // Start starts a control plane and a node, and waits until the node is ready. It works within Main, once: what it starts ends
-// with the namespaces.
-func Start(ctx context.Context, options controlplane.Options) (*Cluster, error) {
+// with the namespaces. Images are imported by what is called before the kubelet starts: pods that are there already would make it
+// pull, and one that it has tried to pull it goes on pulling, imported or not.
+func Start(ctx context.Context, options controlplane.Options, before ...func(context.Context, *Cluster) error) (*Cluster, error) {
 	dir := os.Getenv(dirEnv)
 	if os.Getenv(stageEnv) != stageTests {
 		return nil, errors.New("a node runs in namespaces of its own: let TestMain call cluster.Main")
@@ -55,6 +56,11 @@ func Start(ctx context.Context, options controlplane.Options) (*Cluster, error) 
 	c.ControlPlane, err = controlplane.Start(ctx, options)
 	if err := errors.Join(err, <-containerd); err != nil {
 		return nil, err
+	}
+	for _, do := range before {
+		if err := do(ctx, c); err != nil {
+			return nil, err
+		}
 	}
 	if err := c.join(ctx); err != nil {
 		return nil, err

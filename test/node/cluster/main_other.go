@@ -22,7 +22,9 @@ func Main(*testing.M) int { return unable(errNotLinux.Error()) }
 type Cluster struct{ *controlplane.ControlPlane }
 
 // Start fails.
-func Start(context.Context, controlplane.Options) (*Cluster, error) { return nil, errNotLinux }
+func Start(context.Context, controlplane.Options, ...func(context.Context, *Cluster) error) (*Cluster, error) {
+	return nil, errNotLinux
+}
 
 // ImportImage fails.
 func (*Cluster) ImportImage(context.Context, string) error { return errNotLinux }

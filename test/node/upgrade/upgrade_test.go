@@ -6,7 +6,6 @@ package upgrade
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -22,27 +21,27 @@ import (
 
 var _ = Describe("From pods of the release before to pods of this one", func() {
 	It("leaves every credential as it is, and goes on from there", func() {
-		rolledOut()
+		node.RolledOut()
 		Expect(images()).To(HaveLen(2))
 		Expect(images()).To(HaveEach(HaveSuffix(":" + release.Release)))
 		before := credentials()
 		ready := readyOnes()
 		Expect(len(ready)).To(BeNumerically(">=", 10))
 
-		kubectl("apply", "-k", fixture.Overlay)
-		rolledOut()
+		node.Kubectl("apply", "-k", fixture.Overlay)
+		node.RolledOut()
 		Eventually(images).Should(And(HaveLen(2), HaveEach(Not(HaveSuffix(":"+release.Release)))))
 		Consistently(credentials, "5s").Should(Equal(before))
-		Expect(problems()).To(BeEmpty(), "nothing that is normal is an error")
+		Expect(node.Problems()).To(BeEmpty(), "nothing that is normal is an error")
 
 		By("asking for one more, and renewing one of those that were there")
 		fresh := &v1alpha1.ClientIdentity{ObjectMeta: metav1.ObjectMeta{Name: "fresh"}, Spec: v1alpha1.ClientIdentitySpec{Username: "fresh"}}
-		Expect(admin.Create(ctx, fresh)).To(Succeed())
-		kubectl("wait", "--for=condition=Ready", "--timeout=2m", "clientidentity/fresh")
+		Expect(node.Admin.Create(node.Context, fresh)).To(Succeed())
+		node.Kubectl("wait", "--for=condition=Ready", "--timeout=2m", "clientidentity/fresh")
 		renewed := ready[0]
-		kubectl("annotate", "clientidentity", renewed.Name, v1alpha1.RenewRequestedAtAnnotation+"=now")
+		node.Kubectl("annotate", "clientidentity", renewed.Name, v1alpha1.RenewRequestedAtAnnotation+"=now")
 		Eventually(func() int64 {
-			Expect(admin.Get(ctx, client.ObjectKeyFromObject(&renewed), &renewed)).To(Succeed())
+			Expect(node.Admin.Get(node.Context, client.ObjectKeyFromObject(&renewed), &renewed)).To(Succeed())
 			return renewed.Status.Certificate.Revision
 		}).Should(Equal(ready[0].Status.Certificate.Revision + 1))
 		Expect(holder(kubeconfigOf(renewed))).To(HavePrefix(renewed.Spec.Username + " "))
@@ -60,7 +59,7 @@ func credentials() map[string]string {
 	} {
 		list := &metav1.PartialObjectMetadataList{}
 		list.SetGroupVersionKind(kind)
-		Expect(admin.List(ctx, list, client.HasLabels{v1alpha1.IdentityLabel})).To(Succeed())
+		Expect(node.Admin.List(node.Context, list, client.HasLabels{v1alpha1.IdentityLabel})).To(Succeed())
 		Expect(list.Items).NotTo(BeEmpty(), kind.Kind)
 		for _, item := range list.Items {
 			found[fmt.Sprintf("%s %s/%s", kind.Kind, item.Namespace, item.Name)] = fmt.Sprintf("UID %s, version %s", item.UID, item.ResourceVersion)
@@ -78,14 +77,14 @@ func credentials() map[string]string {
 func readyOnes() []v1alpha1.ClientIdentity {
 	GinkgoHelper()
 	list := &v1alpha1.ClientIdentityList{}
-	Expect(admin.List(ctx, list)).To(Succeed())
+	Expect(node.Admin.List(node.Context, list)).To(Succeed())
 	return slices.DeleteFunc(list.Items, func(identity v1alpha1.ClientIdentity) bool { return identity.Status.State != v1alpha1.ObservedReady })
 }
 
 func kubeconfigOf(identity v1alpha1.ClientIdentity) []byte {
 	GinkgoHelper()
 	secret, ref := &corev1.Secret{}, identity.Status.SecretRef
-	Expect(admin.Get(ctx, client.ObjectKey{Namespace: ref.Namespace, Name: ref.Name}, secret)).To(Succeed())
+	Expect(node.Admin.Get(node.Context, client.ObjectKey{Namespace: ref.Namespace, Name: ref.Name}, secret)).To(Succeed())
 	return secret.Data[identity.Spec.Secret.KubeconfigKey]
 }
 
@@ -94,7 +93,7 @@ func holder(kubeconfig []byte) string {
 	GinkgoHelper()
 	connection, err := fixture.ConnectionOf(kubeconfig, server)
 	Expect(err).NotTo(HaveOccurred())
-	user, err := operator.WhoAmI(ctx, connection)
+	user, err := operator.WhoAmI(node.Context, connection)
 	Expect(err).NotTo(HaveOccurred())
 	slices.Sort(user.Groups)
 	return fmt.Sprintf("%s %v", user.Username, user.Groups)
@@ -104,43 +103,8 @@ func holder(kubeconfig []byte) string {
 func images() []string {
 	GinkgoHelper()
 	var found []string
-	for _, pod := range operatorPods() {
+	for _, pod := range node.OperatorPods() {
 		found = append(found, pod.Spec.Containers[0].Image)
 	}
 	return found
-}
-
-// problems are the lines of the operator's logs that tell of an error.
-func problems() []string {
-	GinkgoHelper()
-	var found []string
-	for _, pod := range operatorPods() {
-		logs := kubectl("logs", "--namespace", pod.Namespace, pod.Name)
-		Expect(logs).NotTo(BeEmpty())
-		for line := range strings.Lines(logs) {
-			if strings.Contains(line, `"level":"error"`) || strings.Contains(line, "stacktrace") {
-				found = append(found, pod.Name+": "+line)
-			}
-		}
-	}
-	return found
-}
-
-func operatorPods() []corev1.Pod {
-	GinkgoHelper()
-	list := &corev1.PodList{}
-	Expect(admin.List(ctx, list, client.InNamespace(operator.Namespace))).To(Succeed())
-	return list.Items
-}
-
-func rolledOut() {
-	GinkgoHelper()
-	kubectl("rollout", "status", "--namespace", operator.Namespace, "deployment/client-identity-operator", "--timeout=4m")
-}
-
-func kubectl(args ...string) string {
-	GinkgoHelper()
-	out, err := operator.Kubectl(ctx, node.ControlPlane, nil, args...)
-	Expect(err).NotTo(HaveOccurred(), "kubectl %s", strings.Join(args, " "))
-	return string(out)
 }
