@@ -25,6 +25,8 @@ INSTALLER ?= $(DIST)/install.yaml
 # The Dockerfile builds with the same flags: the bytes are the same.
 BUILD_MANAGER = CGO_ENABLED=0 go build -mod=readonly -buildvcs=false -trimpath \
 	-ldflags "-s -w -X main.version=$(VERSION) -X main.revision=$(REVISION)"
+# The plugin is built the same way.
+PLUGIN := bin/kubectl-clientidentity
 
 # Tools and Kubernetes are pinned in modules of their own; their versions name the binaries.
 tool_version = $(shell awk '$$1 == "$(1)" && $$2 ~ /^v/ {print $$2}' hack/tools/go.mod)
@@ -91,8 +93,9 @@ run: control-plane build ## The same set-up, which stays up until Ctrl-C for you
 ##@ Develop
 
 .PHONY: build
-build: ## Build the operator: bin/manager.
+build: ## Build the operator and the kubectl plugin: bin/manager, bin/kubectl-clientidentity.
 	$(BUILD_MANAGER) -o bin/manager ./cmd
+	$(BUILD_MANAGER) -o $(PLUGIN) ./cmd/kubectl-clientidentity
 
 .PHONY: generate
 generate: $(CONTROLLER_GEN) docs ## Generate the deep copies of the API types, their reference, and Argo CD's ConfigMap.

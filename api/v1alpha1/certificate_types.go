@@ -92,6 +92,16 @@ type IssuedCertificate struct {
 	// +kubebuilder:validation:MaxLength=64
 	Fingerprint string `json:"fingerprint,omitempty"`
 
+	// device is the device that made its key, with privateKey.source: Holder.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Device string `json:"device,omitempty"`
+
+	// requestedBy is who asked for it, with privateKey.source: Holder: a user name, as the API server wrote it into the request.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	RequestedBy string `json:"requestedBy,omitempty"`
+
 	// serialNumber is the serial number in hexadecimal.
 	// +optional
 	// +kubebuilder:validation:MaxLength=512

@@ -61,6 +61,10 @@ type ClientIdentityList struct {
 // +kubebuilder:validation:XValidation:rule="self.bindTo != 'Credential' || ((!has(self.roleBindings) || self.roleBindings.all(b, !has(b.group))) && (!has(self.clusterRoleBindings) || self.clusterRoleBindings.all(b, !has(b.group))))",fieldPath=".bindTo",message="cannot be Credential while a binding has a group: remove group from the binding, or set bindTo to Username"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.revokeIssuedBefore) || has(self.revokeIssuedBefore)",fieldPath=".revokeIssuedBefore",message="cannot be removed once it is set: older certificates would be valid again"
 // +kubebuilder:validation:XValidation:rule="!has(self.secret.holderCanRead) || !self.secret.holderCanRead || self.bindTo == 'Credential'",fieldPath=".secret.holderCanRead",message="requires bindTo: Credential, so that a revoked copy cannot fetch the next kubeconfig"
+// +kubebuilder:validation:XValidation:rule="!has(self.maxDevices) || (has(self.privateKey.source) && self.privateKey.source == 'Holder')",fieldPath=".maxDevices",message="is for keys that holders make: set privateKey.source to Holder, or remove it"
+// +kubebuilder:validation:XValidation:rule="!has(self.privateKey.source) || self.privateKey.source != 'Holder' || !has(self.secret.format) || self.secret.format == 'Kubeconfig'",fieldPath=".secret.format",message="must be Kubeconfig with privateKey.source: Holder: the other formats are for tools that read the key from the Secret"
+// +kubebuilder:validation:XValidation:rule="!has(self.privateKey.source) || self.privateKey.source != 'Holder' || self.secret.kubeconfigKey != 'request.json'",fieldPath=".secret.kubeconfigKey",message="must not be request.json with privateKey.source: Holder, which has a key of that name in the Secret"
+// +kubebuilder:validation:XValidation:rule="!has(self.privateKey.source) || self.privateKey.source != 'Holder' || self.privateKey.rotationPolicy != 'Never'",fieldPath=".privateKey.rotationPolicy",message="must not be Never with privateKey.source: Holder: holders make a new key for each certificate"
 type ClientIdentitySpec struct {
 	// username is the name of the user: the common name (CN) of the certificate. It is immutable and
 	// has 1 to 64 characters (RFC 5280, ub-common-name). Names that Kubernetes reserves for its own
@@ -122,6 +126,13 @@ type ClientIdentitySpec struct {
 	// +optional
 	// +kubebuilder:default={}
 	PrivateKey PrivateKey `json:"privateKey,omitempty,omitzero"`
+
+	// maxDevices is on how many devices the holder may have a valid certificate at a time, with privateKey.source: Holder: 1 to 10,
+	// 5 by default.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=10
+	MaxDevices *int32 `json:"maxDevices,omitempty"`
 
 	// signerName is the signer that is asked, as in the signerName of a CertificateSigningRequest: a domain, a
 	// slash and a name in lower case. It defaults to kubernetes.io/kube-apiserver-client. The operator must be
@@ -216,6 +227,12 @@ type ClientIdentitySpec struct {
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.size) || (self.algorithm == 'ECDSA' ? self.size in [256, 384, 521] : self.algorithm == 'RSA' ? self.size in [2048, 3072, 4096] : false)",fieldPath=".size",message="must be 256, 384 or 521 for ECDSA, 2048, 3072 or 4096 for RSA, and not set for Ed25519"
 type PrivateKey struct {
+	// source says who makes the key: Operator (the default) makes it and publishes it in the Secret; with Holder whoever uses
+	// the identity makes one on each device, where it stays, and asks for the certificate (kubectl clientidentity enroll): the
+	// Secret has a kubeconfig without a key then. Changing it to Holder removes the key from the Secret, and revokes nothing.
+	// +optional
+	Source KeySource `json:"source,omitempty"`
+
 	// algorithm is ECDSA (the default), RSA or Ed25519.
 	// +optional
 	// +kubebuilder:default=ECDSA
@@ -232,6 +249,18 @@ type PrivateKey struct {
 	// +kubebuilder:default=Always
 	RotationPolicy RotationPolicy `json:"rotationPolicy,omitempty"`
 }
+
+// KeySource says who makes private keys.
+// +kubebuilder:validation:Enum=Operator;Holder
+type KeySource string
+
+// Who makes private keys.
+const (
+	// SourceOperator means that the operator makes the key and publishes it together with its certificate.
+	SourceOperator KeySource = "Operator"
+	// SourceHolder means that the holder makes a key on each device, and that the operator never has one.
+	SourceHolder KeySource = "Holder"
+)
 
 // KeyAlgorithm is the algorithm of a private key.
 // +kubebuilder:validation:Enum=ECDSA;RSA;Ed25519

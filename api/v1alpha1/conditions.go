@@ -38,6 +38,10 @@ const (
 	// was issued in time.
 	ReasonExpired = "Expired"
 
+	// ReasonReadyToEnroll surfaces with privateKey.source: Holder on CertificateIssued=False, and on Ready=True: no device has a valid
+	// certificate, and one can be enrolled. Ready does not wait for people.
+	ReasonReadyToEnroll = "ReadyToEnroll"
+
 	// ReasonPending surfaces while a request waits for its signer, or while more role bindings are to be written than one
 	// pass has time for.
 	ReasonPending = "Pending"
@@ -133,6 +137,15 @@ const (
 	// ReasonNotDenied surfaces on RevocationComplete=False: spec.revokedCertificates has a certificate that is valid, and the API
 	// server does not ask the operator which ones to deny.
 	ReasonNotDenied = "NotDenied"
+)
+
+// The condition CredentialReused is True while a device is suspended, since a certificate that it had renewed already was used to renew
+// again: somebody has a copy of its key. It is absent otherwise.
+const (
+	ConditionCredentialReused = "CredentialReused"
+
+	// ReasonDeviceSuspended surfaces on CredentialReused=True.
+	ReasonDeviceSuspended = "DeviceSuspended"
 )
 
 // The condition Dormant is True when nobody used the identity for --dormant-after, as far as the API server's audit events

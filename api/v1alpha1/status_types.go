@@ -25,7 +25,7 @@ type ClientIdentityStatus struct {
 	StateReason string `json:"stateReason,omitempty"`
 
 	// conditions are Ready, CertificateIssued and AccessBound; RevocationComplete while spec.revokeIssuedBefore is set; and, only
-	// while true, Reconciling, Stalled, Dormant and Withdrawn.
+	// while true, Reconciling, Stalled, CredentialReused, Dormant and Withdrawn.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -62,6 +62,26 @@ type ClientIdentityStatus struct {
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:XValidation:rule="self >= timestamp('0001-01-01T00:00:00Z') && self <= timestamp('9999-12-31T23:59:59.999999999Z')",message="must be a time such as 2027-03-01T00:00:00Z in the years 1 to 9999"
 	OutstandingUntil *metav1.Time `json:"outstandingUntil,omitempty"`
+
+	// devices are the devices that have a certificate of this identity, or had one that is worth telling of, with
+	// privateKey.source: Holder: at most 20, by name.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=20
+	Devices []Device `json:"devices,omitempty"`
+
+	// invitations are the invitations that were accepted, newest last: none is accepted twice. At most 64; when there are more the
+	// ServiceAccount of enrolmentRef is made anew, which ends all open ones.
+	// +optional
+	// +listType=map
+	// +listMapKey=id
+	// +kubebuilder:validation:MaxItems=64
+	Invitations []AcceptedInvitation `json:"invitations,omitempty"`
+
+	// enrolmentRef is the ServiceAccount whose tokens are invitations, with privateKey.source: Holder.
+	// +optional
+	EnrolmentRef *EnrolmentReference `json:"enrolmentRef,omitempty"`
 
 	// secretRef is the Secret that the credential is published in.
 	// +optional

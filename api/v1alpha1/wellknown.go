@@ -31,6 +31,15 @@ const (
 	CertificateGroupPrefix = CredentialGroupPrefix + "certificate:"
 )
 
+// What holders and their devices need, with privateKey.source: Holder.
+const (
+	// HolderClusterRole lets holders and invitations create and get CertificateSigningRequests, and nothing else. It is installed with
+	// the operator.
+	HolderClusterRole = "client-identity-operator-holder"
+	// RequestKey is the key of the published Secret that tells devices what to ask for. Nothing in it is secret.
+	RequestKey = "request.json"
+)
+
 // Keys of a published Secret, beside the one that spec.secret.kubeconfigKey names.
 const (
 	// CertificateKey holds the client certificate (PEM), as in a Secret of type kubernetes.io/tls.
