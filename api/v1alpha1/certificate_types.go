@@ -97,6 +97,11 @@ type IssuedCertificate struct {
 	// +kubebuilder:validation:MaxLength=63
 	Device string `json:"device,omitempty"`
 
+	// key is the SHA-256 of its public key (SubjectPublicKeyInfo in DER) in hexadecimal, with privateKey.source: Holder.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Key string `json:"key,omitempty"`
+
 	// requestedBy is who asked for it, with privateKey.source: Holder: a user name, as the API server wrote it into the request.
 	// +optional
 	// +kubebuilder:validation:MaxLength=512

@@ -10,13 +10,13 @@ const (
 	ReasonNotEntitled = "NotEntitled"
 	// ReasonCredentialUnknown means that the user is right, and that the request was made without a certificate, or with one that the status does not list
 	// for this device.
-	ReasonCredentialUnknown = "CredentialUnknown"
+	ReasonCredentialUnknown = "CredentialUnknown" //nolint:gosec // a reason, and no credential
 	// ReasonCredentialExpired means that the certificate that it was made with has ended.
-	ReasonCredentialExpired = "CredentialExpired"
+	ReasonCredentialExpired = "CredentialExpired" //nolint:gosec // a reason, and no credential
 	// ReasonCredentialRevoked means that the certificate that it was made with is revoked, or another one of that device.
-	ReasonCredentialRevoked = "CredentialRevoked"
+	ReasonCredentialRevoked = "CredentialRevoked" //nolint:gosec // a reason, and no credential
 	// ReasonCredentialReused means that the certificate that it was made with had been renewed already: the device is suspended.
-	ReasonCredentialReused = "CredentialReused"
+	ReasonCredentialReused = "CredentialReused" //nolint:gosec // a reason, and no credential
 	// ReasonDeviceSuspended means that the device is suspended: it is to be invited again.
 	ReasonDeviceSuspended = "DeviceSuspended"
 	// ReasonDeviceExists means that another device of that name has a valid certificate.

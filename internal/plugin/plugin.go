@@ -9,13 +9,12 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"github.com/spf13/cobra"
 )
 
 // Env is what commands work with.
@@ -63,7 +62,7 @@ func NewCommand(streams genericiooptions.IOStreams, now clock.PassiveClock, vers
 }
 
 // commands returns all commands, in the order of the help.
-func commands(env *Env) []*cobra.Command {
+func commands(_ *Env) []*cobra.Command {
 	return []*cobra.Command{}
 }
 
