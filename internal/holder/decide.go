@@ -145,7 +145,14 @@ type judgement struct {
 	invitation       string
 }
 
-// Decide returns what to do about a request.
+// Decide returns what to do about a request. Whoever acts on it keeps to this:
+//
+//   - Requests are found by their label and by their name (ParseRequestName): somebody may have moved the label to another identity.
+//   - What is Denied or Approved was decided from the request as the API server has it now, and Approved from the identity as the API
+//     server has it now as well: a certificate cannot be taken back.
+//   - At most one Approvable of a device is noted in a pass: the next pass judges the others by it.
+//   - A certificate is a device's where its key is that of the device's approval, or the device's own already. Any other one (of an
+//     approval that was overtaken by another enrolment) is recorded without a device: it entitles to nothing, and can be revoked.
 func Decide(r Request, k Known) Decision {
 	j := &judgement{Request: r, Known: k}
 	for _, check := range checks {
