@@ -48,7 +48,8 @@ func (e *Env) Client() (client.Client, error) {
 func NewCommand(streams genericiooptions.IOStreams, now clock.PassiveClock, version string) *cobra.Command {
 	env := &Env{IOStreams: streams, Flags: genericclioptions.NewConfigFlags(true), Clock: now}
 	root := &cobra.Command{
-		Use:           "kubectl clientidentity",
+		Use:           "kubectl-clientidentity",
+		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl clientidentity"},
 		Short:         "Client certificates for Kubernetes users: look at them, hand them out, end them",
 		Version:       version,
 		SilenceUsage:  true,
@@ -66,8 +67,8 @@ func commands(_ *Env) []*cobra.Command {
 	return []*cobra.Command{}
 }
 
-// Execute runs a command until it is done or ctx ends.
+// Execute runs a command until it is done or ctx ends. Errors say what to do, where that is known: see Explain.
 func Execute(ctx context.Context, root *cobra.Command, args []string) error {
 	root.SetArgs(args)
-	return root.ExecuteContext(ctx)
+	return Explain(root.ExecuteContext(ctx))
 }
