@@ -19,17 +19,18 @@ import (
 	kjson "sigs.k8s.io/json"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/review"
 )
 
 // Handler answers whether a requester may ask for an identity.
 type Handler struct {
-	reviewer               *reviewer
+	reviewer               *review.Reviewer
 	defaultSecretNamespace string
 }
 
 // NewHandler returns a handler that asks through a client without a cache.
 func NewHandler(live client.Client, defaultSecretNamespace string) *Handler {
-	return &Handler{reviewer: newReviewer(live), defaultSecretNamespace: defaultSecretNamespace}
+	return &Handler{reviewer: review.NewReviewer(live), defaultSecretNamespace: defaultSecretNamespace}
 }
 
 // Handle answers one request. Whatever it cannot decide it refuses.
@@ -67,7 +68,7 @@ func (h *Handler) authorize(ctx context.Context, request admission.Request, iden
 	}
 	ctx, cancel := context.WithTimeout(ctx, budget(ctx))
 	defer cancel()
-	missing, err := h.reviewer.missing(ctx, request.UserInfo, required)
+	missing, err := h.reviewer.Missing(ctx, request.UserInfo, required)
 	if err != nil {
 		log.FromContext(ctx).Error(err, "refused, since the access reviews failed", "user", request.UserInfo.Username, "identity", identity.Name)
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {

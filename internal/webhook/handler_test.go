@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/review"
 )
 
 // apiServer answers access reviews.
@@ -190,7 +191,7 @@ func TestHandlerBoundsHowMuchItAsksAtOnce(t *testing.T) {
 	}}
 	handler := NewHandler(server, "client-identities")
 	var wait sync.WaitGroup
-	for range 3 * reviewsAtOnce / reviewsPerRequest {
+	for range 3 * review.AtOnce / review.PerRequest {
 		wait.Go(func() {
 			if response := handler.Handle(t.Context(), create(t, identity(many(60)))); !response.Allowed {
 				t.Errorf("refused: %+v", response.Result)
@@ -198,8 +199,8 @@ func TestHandlerBoundsHowMuchItAsksAtOnce(t *testing.T) {
 		})
 	}
 	wait.Wait()
-	if server.most > reviewsAtOnce {
-		t.Errorf("%d reviews at once, more than %d", server.most, reviewsAtOnce)
+	if server.most > review.AtOnce {
+		t.Errorf("%d reviews at once, more than %d", server.most, review.AtOnce)
 	}
 }
 

@@ -19,7 +19,7 @@ func Refusal(user, identity string, update bool, missing []Permission) string {
 	}
 	text.WriteString("An administrator can grant what is missing, as rules ")
 	missing = slices.Clone(missing)
-	slices.SortFunc(missing, Permission.compare)
+	slices.SortFunc(missing, Permission.Compare)
 	for i, first := 0, true; i < len(missing); first = false {
 		namespace := missing[i].Namespace
 		if !first {

@@ -3,7 +3,7 @@
 
 // Package webhook is the admission webhook: it lets nobody ask for an identity that gives more than they hold. What a
 // requester must be allowed to do, which changes need nothing, and what a refusal says is pure (permissions.go,
-// narrowing.go, message.go, warnings.go); handler.go and review.go ask the API server; server.go serves, with certificates.go's certificate.
+// narrowing.go, message.go, warnings.go); handler.go asks the API server; server.go serves, with certificates.go's certificate.
 package webhook
 
 import (
@@ -13,6 +13,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/review"
 )
 
 // maxPermissions is what the largest identity that the schema allows needs: a user and 32 groups, two for each of
@@ -20,13 +21,7 @@ import (
 const maxPermissions = 1 + 32 + 2*(64+64) + 2
 
 // Permission is something that the requester must be allowed to do.
-type Permission struct {
-	Verb, APIGroup, Resource string
-	// Namespace is where; empty means in the whole cluster.
-	Namespace string
-	// Name is the one object that it is about; empty means any.
-	Name string
-}
+type Permission = review.Permission
 
 // Required returns what somebody must be allowed to do to ask for the identity, without doubles and in order. A
 // certificate for a user in groups is as good as impersonating them, a binding as good as making it oneself, and
@@ -34,10 +29,7 @@ type Permission struct {
 // identity's name and with nothing added, needs no right to write Secrets.
 func Required(identity *v1alpha1.ClientIdentity, defaultSecretNamespace string) []Permission {
 	spec := &identity.Spec
-	permissions := []Permission{{Verb: "impersonate", Resource: "users", Name: spec.Username}}
-	for _, group := range spec.Groups {
-		permissions = append(permissions, Permission{Verb: "impersonate", Resource: "groups", Name: group})
-	}
+	permissions := review.Impersonation(spec)
 	for i := range spec.ClusterRoleBindings {
 		role := v1alpha1.RoleRef{Kind: "ClusterRole", Name: spec.ClusterRoleBindings[i].RoleRef.Name}
 		permissions = append(permissions, binding("clusterrolebindings", "", role)...)
@@ -48,7 +40,7 @@ func Required(identity *v1alpha1.ClientIdentity, defaultSecretNamespace string) 
 		permissions = append(permissions, binding("rolebindings", spec.RoleBindings[i].Namespace, spec.RoleBindings[i].RoleRef)...)
 	}
 	permissions = append(permissions, secret(identity, defaultSecretNamespace)...)
-	slices.SortFunc(permissions, Permission.compare)
+	slices.SortFunc(permissions, Permission.Compare)
 	return slices.Compact(permissions)
 }
 
@@ -80,15 +72,4 @@ func secret(identity *v1alpha1.ClientIdentity, defaultNamespace string) []Permis
 		{Verb: "create", Resource: "secrets", Namespace: namespace},
 		{Verb: "update", Resource: "secrets", Namespace: namespace, Name: name},
 	}
-}
-
-// compare puts what is cluster-wide first, then orders by namespace, resource, verb and name.
-func (p Permission) compare(other Permission) int {
-	return cmp.Or(
-		cmp.Compare(p.Namespace, other.Namespace),
-		cmp.Compare(p.APIGroup, other.APIGroup),
-		cmp.Compare(p.Resource, other.Resource),
-		cmp.Compare(p.Verb, other.Verb),
-		cmp.Compare(p.Name, other.Name),
-	)
 }

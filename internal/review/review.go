@@ -1,0 +1,115 @@
+// Copyright The Client Identity Operator Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package review asks the API server who may do what: of whoever writes an identity, and of whoever asks for one of its certificates.
+package review
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/clientidentity/operator/api/v1alpha1"
+)
+
+// +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
+
+const (
+	// PerRequest is how many permissions of one request are asked for at a time.
+	PerRequest = 16
+	// AtOnce is how many are asked for at a time in all.
+	AtOnce = 64
+)
+
+// Permission is something that a user must be allowed to do.
+type Permission struct {
+	Verb, APIGroup, Resource string
+	// Namespace is where; empty means in the whole cluster.
+	Namespace string
+	// Name is the one object that it is about; empty means any.
+	Name string
+}
+
+// Compare orders permissions.
+func (p Permission) Compare(other Permission) int {
+	return cmp.Or(
+		cmp.Compare(p.Namespace, other.Namespace),
+		cmp.Compare(p.APIGroup, other.APIGroup),
+		cmp.Compare(p.Resource, other.Resource),
+		cmp.Compare(p.Verb, other.Verb),
+		cmp.Compare(p.Name, other.Name),
+	)
+}
+
+// Impersonation returns what it takes to act as the user of a spec: that is the same power as a certificate of it.
+func Impersonation(spec *v1alpha1.ClientIdentitySpec) []Permission {
+	permissions := []Permission{{Verb: "impersonate", Resource: "users", Name: spec.Username}}
+	for _, group := range spec.Groups {
+		permissions = append(permissions, Permission{Verb: "impersonate", Resource: "groups", Name: group})
+	}
+	return permissions
+}
+
+// Reviewer asks the API server who may do what.
+type Reviewer struct {
+	client client.Client
+	slots  chan struct{}
+}
+
+// NewReviewer returns a reviewer that asks through a client without a cache.
+func NewReviewer(c client.Client) *Reviewer {
+	return &Reviewer{client: c, slots: make(chan struct{}, AtOnce)}
+}
+
+// Missing returns which of the permissions the user does not have, in the same order. It fails where even one answer
+// is missing.
+func (r *Reviewer) Missing(ctx context.Context, user authenticationv1.UserInfo, permissions []Permission) ([]Permission, error) {
+	allowed := make([]bool, len(permissions))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(PerRequest)
+	for i, permission := range permissions {
+		group.Go(func() error {
+			var err error
+			allowed[i], err = r.allowed(ctx, user, permission)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	var missing []Permission
+	for i, permission := range permissions {
+		if !allowed[i] {
+			missing = append(missing, permission)
+		}
+	}
+	return missing, nil
+}
+
+func (r *Reviewer) allowed(ctx context.Context, user authenticationv1.UserInfo, p Permission) (bool, error) {
+	select {
+	case r.slots <- struct{}{}:
+		defer func() { <-r.slots }()
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+	extra := make(map[string]authorizationv1.ExtraValue, len(user.Extra))
+	for key, values := range user.Extra {
+		extra[key] = authorizationv1.ExtraValue(values)
+	}
+	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+		User: user.Username, Groups: user.Groups, UID: user.UID, Extra: extra,
+		ResourceAttributes: &authorizationv1.ResourceAttributes{
+			Verb: p.Verb, Group: p.APIGroup, Version: "*", Resource: p.Resource, Namespace: p.Namespace, Name: p.Name,
+		},
+	}}
+	if err := r.client.Create(ctx, review); err != nil {
+		return false, fmt.Errorf("ask whether %q may %s %s: %w", user.Username, p.Verb, p.Resource, err)
+	}
+	return review.Status.Allowed && !review.Status.Denied, nil
+}
