@@ -21,16 +21,22 @@ const maxBytes = 1 << 20
 // client could not use the result: without names, certificate or key, or with a server that is no
 // https:// URL, since a client certificate is only ever sent over TLS.
 func Render(p Parameters, certificatePEM, keyPEM []byte) ([]byte, error) {
+	if len(certificatePEM) == 0 || len(keyPEM) == 0 {
+		return nil, errors.New("kubeconfig: a certificate and a private key are needed")
+	}
+	return p.encode(&clientcmdapi.AuthInfo{ClientCertificateData: certificatePEM, ClientKeyData: keyPEM})
+}
+
+// encode returns the kubeconfig with that user.
+func (p Parameters) encode(user *clientcmdapi.AuthInfo) ([]byte, error) {
 	server, err := url.Parse(p.Server)
 	switch {
 	case err != nil || server.Scheme != "https" || server.Host == "":
 		return nil, errors.New("kubeconfig: the server must be an https:// URL")
 	case p.ClusterName == "" || p.ContextName == "":
 		return nil, errors.New("kubeconfig: the cluster and the context must have names")
-	case len(certificatePEM) == 0 || len(keyPEM) == 0:
-		return nil, errors.New("kubeconfig: a certificate and a private key are needed")
 	}
-	data, err := clientcmd.Write(*config(p, certificatePEM, keyPEM))
+	data, err := clientcmd.Write(*p.config(user))
 	if err != nil {
 		return nil, errors.New("kubeconfig: it could not be encoded")
 	}
@@ -44,24 +50,37 @@ func Render(p Parameters, certificatePEM, keyPEM []byte) ([]byte, error) {
 // for every other one, also if clients could use it: a second user, a token, an exec plugin or an unchecked
 // server in a published kubeconfig is not the operator's work, and rendering must replace it.
 func Read(data []byte) (p Parameters, certificatePEM, keyPEM []byte, err error) {
+	p, err = read(data, func(user *clientcmdapi.AuthInfo) *clientcmdapi.AuthInfo {
+		certificatePEM, keyPEM = user.ClientCertificateData, user.ClientKeyData
+		return &clientcmdapi.AuthInfo{ClientCertificateData: certificatePEM, ClientKeyData: keyPEM}
+	})
+	if err != nil {
+		return Parameters{}, nil, nil, err
+	}
+	return p, certificatePEM, keyPEM, nil
+}
+
+// read takes a kubeconfig apart. User takes what is wanted of its user, and returns the one that has nothing else: a kubeconfig with
+// another one is refused.
+func read(data []byte, user func(*clientcmdapi.AuthInfo) *clientcmdapi.AuthInfo) (Parameters, error) {
 	none := Parameters{}
 	if len(data) > maxBytes {
-		return none, nil, nil, fmt.Errorf("kubeconfig: it has %d bytes: at most %d are read", len(data), maxBytes)
+		return none, fmt.Errorf("kubeconfig: it has %d bytes: at most %d are read", len(data), maxBytes)
 	}
 	// The error is dropped on purpose: clientcmd's quote the content, private key included.
 	loaded, err := clientcmd.Load(data)
 	if err != nil {
-		return none, nil, nil, errors.New("kubeconfig: it cannot be decoded")
+		return none, errors.New("kubeconfig: it cannot be decoded")
 	}
 	context := loaded.Contexts[loaded.CurrentContext]
 	if context == nil {
-		return none, nil, nil, errors.New("kubeconfig: it has no current context")
+		return none, errors.New("kubeconfig: it has no current context")
 	}
-	cluster, user := loaded.Clusters[context.Cluster], loaded.AuthInfos[context.AuthInfo]
-	if cluster == nil || user == nil {
-		return none, nil, nil, errors.New("kubeconfig: the cluster or the user of its context is missing")
+	cluster, found := loaded.Clusters[context.Cluster], loaded.AuthInfos[context.AuthInfo]
+	if cluster == nil || found == nil {
+		return none, errors.New("kubeconfig: the cluster or the user of its context is missing")
 	}
-	p = Parameters{
+	p := Parameters{
 		Server:                   cluster.Server,
 		TLSServerName:            cluster.TLSServerName,
 		ProxyURL:                 cluster.ProxyURL,
@@ -70,16 +89,15 @@ func Read(data []byte) (p Parameters, certificatePEM, keyPEM []byte, err error) 
 		Namespace:                context.Namespace,
 		CertificateAuthorityData: cluster.CertificateAuthorityData,
 	}
-	certificatePEM, keyPEM = user.ClientCertificateData, user.ClientKeyData
 	// Comparing the whole says that there is nothing else in it, whatever clientcmd may learn to hold.
-	if !equality.Semantic.DeepEqual(loaded, config(p, certificatePEM, keyPEM)) {
-		return none, nil, nil, errors.New("kubeconfig: it holds something that the operator does not write")
+	if !equality.Semantic.DeepEqual(loaded, p.config(user(found))) {
+		return none, errors.New("kubeconfig: it holds something that the operator does not write")
 	}
-	return p, certificatePEM, keyPEM, nil
+	return p, nil
 }
 
 // config returns the kubeconfig in clientcmd's own types.
-func config(p Parameters, certificatePEM, keyPEM []byte) *clientcmdapi.Config {
+func (p Parameters) config(user *clientcmdapi.AuthInfo) *clientcmdapi.Config {
 	c := clientcmdapi.NewConfig()
 	c.Clusters[p.ClusterName] = &clientcmdapi.Cluster{
 		Server:                   p.Server,
@@ -87,7 +105,7 @@ func config(p Parameters, certificatePEM, keyPEM []byte) *clientcmdapi.Config {
 		ProxyURL:                 p.ProxyURL,
 		CertificateAuthorityData: p.CertificateAuthorityData,
 	}
-	c.AuthInfos[p.ContextName] = &clientcmdapi.AuthInfo{ClientCertificateData: certificatePEM, ClientKeyData: keyPEM}
+	c.AuthInfos[p.ContextName] = user
 	c.Contexts[p.ContextName] = &clientcmdapi.Context{Cluster: p.ClusterName, AuthInfo: p.ContextName, Namespace: p.Namespace}
 	c.CurrentContext = p.ContextName
 	return c

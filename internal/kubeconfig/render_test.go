@@ -88,7 +88,7 @@ func TestRenderRefusesWhatNoClientCouldUse(t *testing.T) {
 func TestReadRefusesWhatTheOperatorDoesNotWrite(t *testing.T) {
 	certificatePEM, keyPEM := credential()
 	rendered := func(change func(*clientcmdapi.Config)) []byte {
-		c := config(parameters(), certificatePEM, keyPEM)
+		c := parameters().config(&clientcmdapi.AuthInfo{ClientCertificateData: certificatePEM, ClientKeyData: keyPEM})
 		change(c)
 		return must(clientcmd.Write(*c))
 	}
