@@ -4,18 +4,10 @@
 package integration
 
 import (
-	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/rsa"
-	"crypto/x509"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"os"
 	"slices"
 	"strings"
@@ -34,6 +26,7 @@ import (
 
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/manager"
+	"github.com/clientidentity/operator/test/leak"
 )
 
 // The private keys of a whole run are collected, and at its end they are looked for in all that the operator has written,
@@ -48,21 +41,11 @@ var _ = Describe("Private keys", func() {
 		Eventually(func() bool { return seen.hasObject(name) }).Should(BeTrue(), "the identity was collected")
 		Expect(operatorLogs()).To(ContainElement(ContainSubstring(name)), "the log is searched")
 
-		block, _ := pem.Decode(key)
-		number := numberOf(block.Bytes)
-		quoted, err := json.Marshal(secret)
-		expectNoSecretError(err, "the JSON form")
 		for what, text := range map[string]string{
-			"the file":              string(key),
-			"a log of the file":     fmt.Sprintf("%q", key),
-			"the file in base64":    base64.StdEncoding.EncodeToString(key),
-			"a line of the file":    strings.Split(string(key), "\n")[2],
-			"the kubeconfig":        string(kubeconfig),
-			"the kubeconfig quoted": fmt.Sprintf("%q", kubeconfig),
-			"the Secret":            string(quoted),
-			"bytes":                 fmt.Sprintf("%v", block.Bytes),
-			"the number":            new(big.Int).SetBytes(number).String(),
-			"the number in hex":     hex.EncodeToString(number),
+			"the file":           string(key),
+			"the file in base64": base64.StdEncoding.EncodeToString(key),
+			"the kubeconfig":     string(kubeconfig),
+			"it quoted":          fmt.Sprintf("%q", kubeconfig),
 		} {
 			Expect(seen.hasMark(text)).To(BeTrue(), what)
 		}
@@ -111,7 +94,7 @@ func operatorLogs() []string {
 type collector struct {
 	mu      sync.Mutex
 	keys    map[string]bool
-	marks   map[string]bool
+	marks   leak.Marks
 	objects []string
 	cancel  context.CancelFunc
 	done    sync.WaitGroup
@@ -125,7 +108,7 @@ func (c *collector) start() {
 	if c.started() {
 		return
 	}
-	c.keys, c.marks = map[string]bool{}, map[string]bool{}
+	c.keys = map[string]bool{}
 	var watching context.Context
 	watching, c.cancel = context.WithCancel(ctx)
 	clients, err := client.NewWithWatch(cp.Config(), client.Options{Scheme: manager.Scheme()})
@@ -186,73 +169,9 @@ func (c *collector) addKeys(secret *corev1.Secret) {
 		return
 	}
 	c.keys[digest(key)] = true
-	for _, mark := range marksOf(key) {
-		c.marks[mark] = true
+	if err := c.marks.AddKey("a private key", key); err != nil {
+		panic(err) // it is one of ours
 	}
-}
-
-// markLength is the length of the marks: longer than what turns up by chance, and shorter than a line of a file.
-const markLength = 24
-
-// marksOf returns texts that no one could write who does not have the private key: its secret number as it is in a file,
-// in base64 (in a kubeconfig), in base64 of that (in a Secret), and as Go prints numbers and bytes. What is public
-// in the file, as the modulus of an RSA key is, makes no mark.
-func marksOf(key []byte) []string {
-	block, _ := pem.Decode(key)
-	if block == nil {
-		return nil
-	}
-	number := numberOf(block.Bytes)
-	begin := bytes.Index(block.Bytes, number)
-	if len(number) == 0 || begin < 0 {
-		return nil
-	}
-	const line = 64
-	file := base64.StdEncoding.EncodeToString(block.Bytes)
-	var texts []string
-	for from, to := (begin*4+2)/3, (begin+len(number))*4/3; from < to; from = (from/line + 1) * line {
-		if text := file[from:min(to, (from/line+1)*line)]; len(text) >= markLength+2 {
-			texts = append(texts, text)
-		}
-	}
-	once := inBase64(texts)
-	texts = slices.Concat(texts, once, inBase64(once), []string{
-		new(big.Int).SetBytes(number).String(), fmt.Sprintf("%x", number), fmt.Sprintf("%X", number), strings.Trim(fmt.Sprintf("%v", number), "[]"),
-	})
-	for i := range texts {
-		texts[i] = texts[i][:markLength]
-	}
-	return texts
-}
-
-// inBase64 returns what is left of texts in the base64 of something that holds them, wherever its groups of three begin.
-func inBase64(texts []string) []string {
-	var encoded []string
-	for _, text := range texts {
-		for begin := range 3 {
-			whole := text[begin : begin+(len(text)-begin)/3*3]
-			encoded = append(encoded, base64.StdEncoding.EncodeToString([]byte(whole)))
-		}
-	}
-	return encoded
-}
-
-// numberOf returns the secret number of a private key in PKCS #8.
-func numberOf(der []byte) []byte {
-	parsed, err := x509.ParsePKCS8PrivateKey(der)
-	if err != nil {
-		return nil
-	}
-	switch key := parsed.(type) {
-	case *ecdsa.PrivateKey:
-		number, _ := key.Bytes()
-		return number
-	case *rsa.PrivateKey:
-		return key.D.Bytes()
-	case ed25519.PrivateKey:
-		return key.Seed()
-	}
-	return nil
 }
 
 // alwaysMarks are in the file of every private key, in clear and in base64, wherever the three bytes of its groups begin.
@@ -274,12 +193,7 @@ func (c *collector) leaks(text string) string {
 func (c *collector) hasMark(text string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for i := range max(0, len(text)-markLength+1) {
-		if c.marks[text[i:i+markLength]] {
-			return true
-		}
-	}
-	return false
+	return len(c.marks.In([]byte(text))) > 0
 }
 
 func (c *collector) hasKey(key []byte) bool {
