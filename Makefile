@@ -103,11 +103,12 @@ generate: $(CONTROLLER_GEN) docs ## Generate the deep copies of the API types, t
 	go run ./hack/argocd > config/argocd/argocd-cm.yaml
 
 .PHONY: docs
-docs: $(CRD_REF_DOCS) ## Generate docs/reference: the API from its types, the metrics from their descriptions.
+docs: $(CRD_REF_DOCS) ## Generate docs/reference (the API from its types, the metrics from their descriptions) and what the plugin's help says.
 	@mkdir -p docs/reference
 	$(CRD_REF_DOCS) --log-level=ERROR --source-path=api --config=hack/apidocs/config.yaml --templates-dir=hack/apidocs/templates \
 		--renderer=markdown --output-path=docs/reference/api.md
 	go run ./hack/metricsdocs > docs/reference/metrics.md
+	go run ./hack/plugindocs > docs/kubectl-plugin.md
 
 .PHONY: dashboard
 dashboard: ## Generate the Grafana dashboard from hack/observability/dashboard.

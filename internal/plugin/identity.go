@@ -10,10 +10,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"github.com/spf13/cobra"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
 )
@@ -108,9 +107,6 @@ func (e *Env) CompleteIdentity(cmd *cobra.Command, args []string, toComplete str
 
 // identities lists them for completion, which does not wait long.
 func (e *Env) identities(ctx context.Context) ([]v1alpha1.ClientIdentity, error) {
-	if ctx == nil {
-		ctx = context.Background()
-	}
 	ctx, cancel := context.WithTimeout(ctx, completionTimeout)
 	defer cancel()
 	c, err := e.Client()

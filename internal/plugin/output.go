@@ -7,10 +7,9 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
-
-	"github.com/spf13/cobra"
 )
 
 // wide is the output format with more columns.

@@ -59,12 +59,15 @@ func NewCommand(streams genericiooptions.IOStreams, now clock.PassiveClock, vers
 	root.SetErr(streams.ErrOut)
 	env.Flags.AddFlags(root.PersistentFlags())
 	root.AddCommand(commands(env)...)
+	setHelp(root, env)
 	return root
 }
 
 // commands returns all commands, in the order of the help.
-func commands(_ *Env) []*cobra.Command {
-	return []*cobra.Command{}
+func commands(env *Env) []*cobra.Command {
+	return []*cobra.Command{
+		newListCommand(env),
+	}
 }
 
 // Execute runs a command until it is done or ctx ends. Errors say what to do, where that is known: see Explain.
