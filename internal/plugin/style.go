@@ -36,6 +36,7 @@ type Printer struct {
 	out     io.Writer
 	colours bool
 	width   int // of the terminal; 0 elsewhere: lines are not broken
+	indent  int // of tables
 }
 
 // NewPrinter returns a printer that writes to out, which it finds out about: colours are for terminals, and for those who have not set
@@ -51,6 +52,13 @@ func NewPrinter(out io.Writer) *Printer {
 		p.width = width
 	}
 	return p
+}
+
+// Inset returns a printer whose tables are indented by two.
+func (p *Printer) Inset() *Printer {
+	inset := *p
+	inset.indent += 2
+	return &inset
 }
 
 // Printer returns a printer for the standard output.

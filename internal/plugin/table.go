@@ -53,7 +53,8 @@ func (p *Printer) Table(headings []string, rows [][]Cell) {
 
 func (p *Printer) row(row []Cell, widths []int) {
 	var line strings.Builder
-	indent := 0
+	line.WriteString(strings.Repeat(" ", p.indent))
+	indent := p.indent
 	for i, cell := range row {
 		if i == len(row)-1 {
 			line.WriteString(p.last(cell, indent))
