@@ -67,6 +67,7 @@ func NewCommand(streams genericiooptions.IOStreams, now clock.PassiveClock, vers
 func commands(env *Env) []*cobra.Command {
 	return []*cobra.Command{
 		newListCommand(env),
+		newRenewCommand(env),
 		newStatusCommand(env),
 	}
 }
