@@ -76,6 +76,18 @@ const (
 	ReasonUnavailable = "Unavailable"
 )
 
+// Reasons about the ServiceAccount of invitations and what else holders need, on CertificateIssued and Ready with privateKey.source: Holder.
+const (
+	// ReasonEnrolmentConflict surfaces when a ServiceAccount of the wanted name exists that is not this identity's, or that somebody's
+	// finalizer keeps: nobody can be invited until it is gone.
+	ReasonEnrolmentConflict = "EnrolmentConflict"
+	// ReasonEnrolmentForbidden surfaces when the API server does not let the operator make the ServiceAccount.
+	ReasonEnrolmentForbidden = "EnrolmentForbidden"
+	// ReasonSecretReadable surfaces after a change of privateKey.source to Operator, while a role binding still lets former devices or
+	// invitations read the Secret: no key is published until it is gone.
+	ReasonSecretReadable = "SecretReadable"
+)
+
 // Reasons about the Secret and the kubeconfig, on CertificateIssued and Ready.
 const (
 	// ReasonSecretConflict surfaces when a Secret of the wanted name exists that is not this identity's.

@@ -162,4 +162,11 @@ type EnrolmentReference struct {
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=64
 	UID types.UID `json:"uid,omitempty"`
+
+	// revokeIssuedBefore is the spec's when it was made: with another one it is made anew, which ends open invitations.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('0001-01-01T00:00:00Z') && self <= timestamp('9999-12-31T23:59:59.999999999Z')",message="must be a time such as 2027-03-01T00:00:00Z in the years 1 to 9999"
+	RevokeIssuedBefore *metav1.Time `json:"revokeIssuedBefore,omitempty"`
 }

@@ -101,11 +101,14 @@ func GrantsNewerCredential(id *v1alpha1.ClientIdentity, subjects []rbacv1.Subjec
 }
 
 // GrantsOthers says whether subjects of a binding of an identity are more than its newest credential, where a revocation is to
-// take everything from all others.
+// take everything from all others. ServiceAccounts have no certificates: the schema lets no identity have such a username.
 func GrantsOthers(id *v1alpha1.ClientIdentity, subjects []rbacv1.Subject) bool {
-	wanted := WantedGroup(id)
-	newest := len(subjects) == 1 && subjects[0].Kind == rbacv1.GroupKind && subjects[0].Name == wanted
-	return wanted != "" && id.Spec.RevokeIssuedBefore != nil && len(subjects) > 0 && !newest
+	if WantedGroup(id) == "" || id.Spec.RevokeIssuedBefore == nil {
+		return false
+	}
+	holders := slices.DeleteFunc(slices.Clone(subjects), func(s rbacv1.Subject) bool { return s.Kind == rbacv1.ServiceAccountKind })
+	newest := len(holders) == 1 && holders[0].Kind == rbacv1.GroupKind && holders[0].Name == WantedGroup(id)
+	return len(holders) > 0 && !newest
 }
 
 // GrantsRevoked says whether subjects of a binding of an identity give something to certificates that a revocation is meant

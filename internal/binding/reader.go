@@ -23,36 +23,51 @@ import (
 	"github.com/clientidentity/operator/internal/problem"
 )
 
-// readerName is the name, within an identity, of the binding that lets the holder read the Secret. No binding of
-// the spec has it: theirs are DNS labels.
-const readerName = "secret-reader:"
+// Names, within an identity, of the bindings that let the holder and invitations read the Secret. No binding of the spec has one
+// of them: theirs are DNS labels.
+const (
+	readerName        = "secret-reader:"
+	accountReaderName = "invitation-reader:"
+)
 
-// isReader says whether that is the name of a binding that lets a holder read.
-func isReader(name string) bool { return strings.Contains(name, ":"+readerName+":") }
-
-// Reader lets the holder of a credential read the Secret that it is published in. A Role's name is no secret: what it grants
-// is held by the credential's group alone.
-type Reader struct {
-	role    *rbacv1.Role
-	binding access.Binding
+// isReader says whether that is the name of a binding that lets a holder or an invitation read.
+func isReader(name string) bool {
+	return strings.Contains(name, ":"+readerName+":") || strings.Contains(name, ":"+accountReaderName+":")
 }
 
-// NewReader returns the Role and the binding that let a group read an identity's Secret.
-func NewReader(identity *v1alpha1.ClientIdentity, secret client.ObjectKey, group string) *Reader {
+// Reader lets the holder of a credential, and those who are invited, read the published Secret. A Role's name is no secret: what it
+// grants is held by those alone whom its bindings name.
+type Reader struct {
+	role     *rbacv1.Role
+	bindings []access.Binding
+}
+
+// NewReader returns the Role and the bindings that let the holder read an identity's Secret and, where it is not nil, the
+// ServiceAccount of invitations. Group is the credential's; where it is empty, the binding names the user.
+func NewReader(identity *v1alpha1.ClientIdentity, secret client.ObjectKey, group string, account *client.ObjectKey) *Reader {
 	role := &rbacv1.Role{
 		ObjectMeta: dependent.Meta(identity, client.ObjectKey{Namespace: secret.Namespace, Name: "clientidentity:" + identity.Name + ":" + readerName}),
 		Rules: []rbacv1.PolicyRule{{
 			APIGroups: []string{""}, Resources: []string{"secrets"}, ResourceNames: []string{secret.Name}, Verbs: []string{"get"},
 		}},
 	}
-	roleRef := rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role.Name}
-	return &Reader{role: role, binding: access.Binding{
-		Namespace: secret.Namespace,
-		Name:      access.BindingName(identity.Name, readerName, roleRef),
-		SpecName:  "secret.holderCanRead",
-		RoleRef:   roleRef,
-		Subject:   rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.GroupKind, Name: group},
-	}}
+	reader := &Reader{role: role}
+	reader.bind(identity, readerName, holderSubject(identity, group))
+	if account != nil {
+		reader.bind(identity, accountReaderName, accountSubject(*account))
+	}
+	return reader
+}
+
+func (r *Reader) bind(identity *v1alpha1.ClientIdentity, name string, subject rbacv1.Subject) {
+	roleRef := rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: r.role.Name}
+	specName := "secret.holderCanRead"
+	if identity.Spec.PrivateKey.Source == v1alpha1.SourceHolder {
+		specName = holderSource
+	}
+	r.bindings = append(r.bindings, access.Binding{
+		Namespace: r.role.Namespace, Name: access.BindingName(identity.Name, name, roleRef), SpecName: specName, RoleRef: roleRef, Subject: subject,
+	})
 }
 
 // applyRole makes the Role as it should be, unless nobody may be given anything, and removes Roles of the identity that are

@@ -56,7 +56,7 @@ type Wanted struct {
 	// Thorough asks for a look past the caches for objects of the identity that lost their labels: nothing else finds those.
 	// First asks for those that lost them before this process began to look.
 	Thorough, First bool
-	// Reader is the Role and binding that let the holder read the published Secret; nil where that is not wanted.
+	// Reader is the Role and the bindings that let holders read the published Secret; nil where that is not wanted.
 	Reader *Reader
 	// Current fails, with ErrStale, where the identity is an old one: somebody else may have carried out a newer spec. It is asked
 	// before anything is changed where that is Doubtful, and where a binding names a later credential, or is not as the cache has it.
@@ -91,7 +91,7 @@ func (w *Writer) Apply(ctx context.Context, want Wanted, mode Mode) Outcome {
 	readerErr := w.applyRole(ctx, want, mode)
 	wanted := want.Bindings
 	if want.Reader != nil && (readerErr == nil || errors.Is(readerErr, problem.ErrStale)) {
-		wanted = append(wanted[:len(wanted):len(wanted)], want.Reader.binding)
+		wanted = append(wanted[:len(wanted):len(wanted)], want.Reader.bindings...)
 	}
 	observed, err := w.observe(ctx, want.Identity, wanted)
 	if err != nil {

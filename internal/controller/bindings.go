@@ -59,6 +59,8 @@ type bindingsOutcome struct {
 	// rights says that certificates that a revocation is meant for still have rights, or that nobody knows, or is nil. Nothing
 	// is published meanwhile: their holder might read it.
 	rights *problem.Problem
+	// readers says that somebody may still read the Secret who may not read a key, or is nil. No key is published meanwhile.
+	readers *problem.Problem
 	// publishFrom is from when on the next kubeconfig may be published; zero where it does not wait.
 	publishFrom time.Time
 }
@@ -82,13 +84,17 @@ func (b *bindings) apply(ctx context.Context, l look.Look) bindingsOutcome {
 		Current: look.Newest(b.live, l.Identity), Doubtful: look.Doubtful(l.Identity, &l.Status, first),
 	}
 	if l.Readable {
-		want.Reader = binding.NewReader(l.Identity, l.Target.Place, access.WantedGroup(l.Identity))
+		want.Reader = binding.NewReader(l.Identity, l.Target.Place, access.WantedGroup(l.Identity), l.Account)
+	}
+	if l.Identity.Spec.PrivateKey.Source == v1alpha1.SourceHolder {
+		want.Bindings = append(want.Bindings, binding.Requesters(l.Identity, group, l.Account)...)
 	}
 	done := b.writer.Apply(ctx, want, mode)
 	if done.Err == nil && !done.Stale && done.Gone {
 		b.seen.Store(l.Identity.Name, l.Identity.UID)
 	}
 	outcome := b.outcome(l, done, desired)
+	b.reclaim(ctx, l, want.Reader, &outcome)
 	if thorough && outcome.rights == nil {
 		b.looks.Store(l.Identity.Name, thoroughLook{uid: l.Identity.UID, of: l.Identity.Spec.RevokeIssuedBefore.Unix(), at: l.Now})
 	}

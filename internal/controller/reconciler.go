@@ -23,6 +23,7 @@ import (
 	"github.com/clientidentity/operator/internal/binding"
 	"github.com/clientidentity/operator/internal/cluster"
 	"github.com/clientidentity/operator/internal/consistent"
+	"github.com/clientidentity/operator/internal/enrolment"
 	"github.com/clientidentity/operator/internal/issuance"
 	"github.com/clientidentity/operator/internal/issuer"
 	"github.com/clientidentity/operator/internal/lag"
@@ -102,6 +103,7 @@ type Reconciler struct {
 	observer   look.Observer
 	bindings   bindings
 	credential credential
+	accounts   *enrolment.Accounts
 	withdrawal withdrawal
 	statuses   *statuses.Writer
 
@@ -139,16 +141,18 @@ func New(d Dependencies, options Options) *Reconciler {
 	})
 	known := consistent.New(d.Cached, d.Clock, d.Slim)
 	secrets := &secret.Store{Cached: known, Live: d.Live, Places: options.Places, SlowLook: options.SlowLook}
+	accounts := &enrolment.Accounts{Cached: known, Live: d.Live, SlowLook: options.SlowLook}
 	writer := &binding.Writer{Client: known, Live: d.Live, Small: d.Small, SlowLook: options.SlowLook}
 	requests := issuance.NewRequests(known, d.Live, d.Prover, d.Clock)
 	return &Reconciler{
-		observer: look.Observer{Reader: known, Secrets: secrets, Requests: requests, Cluster: d.Cluster, ClusterName: options.ClusterName},
+		observer: look.Observer{Reader: known, Secrets: secrets, Requests: requests, Accounts: accounts, Cluster: d.Cluster, ClusterName: options.ClusterName},
 		bindings: bindings{writer: writer, live: d.Live, protected: options.Places.Protected(), lag: lag.New(options.Lag)},
 		credential: credential{
 			secrets: secrets, requests: requests, turns: issuance.NewTurns(), issuers: issuers, live: d.Live,
 			maxTTL: options.MaxTTL, allowedSigners: options.AllowedSigners, window: options.Spread, deniable: options.Deniable,
 		},
-		withdrawal: withdrawal{bindings: writer, live: d.Live, secrets: secrets, requests: requests, reach: d.Reach},
+		accounts:   accounts,
+		withdrawal: withdrawal{bindings: writer, live: d.Live, secrets: secrets, requests: requests, accounts: accounts, reach: d.Reach},
 		statuses:   statuses.NewWriter(known, d.Live, d.Events, d.Metrics),
 		observed:   d.Observed, dormantAfter: options.DormantAfter,
 		reach: d.Reach, reachChanged: d.ReachChanged,
@@ -184,17 +188,30 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	// Bindings first: where a revocation changed their subject, the old credential loses its rights before
 	// the new one is asked for. What stands in the way of a binding never stops a renewal.
 	bindings := r.bindings.apply(ctx, seen)
-	credential := r.credential.advance(ctx, seen, bindings.rights, bindings.publishFrom)
-	stale := bindings.stale || credential.stale
+	enrolment := r.enrol(ctx, seen)
+	credential := r.keep(ctx, seen, bindings)
+	stale := bindings.stale || enrolment.stale || credential.stale
 	after := report.Compute(report.Input{
 		Identity: identity, Dormancy: dormancy, Reach: r.reach(), Before: status, Now: now, Stale: stale || statuses.Interrupted(ctx),
-		Bindings: bindings.Bindings, Credential: credential.Credential,
+		Bindings: bindings.Bindings, Enrolment: enrolment.Enrolment, Credential: credential.Credential,
 	})
 	return r.statuses.Conclude(ctx, identity, after, statuses.Conclusion{
 		Now: now, Stale: stale,
 		Next: []time.Time{bindings.next, credential.next, dormancy.Next, report.NextChange(identity, &after, now)},
-		Errs: []error{credential.err, bindings.err},
+		Errs: []error{credential.err, enrolment.err, bindings.err},
 	})
+}
+
+// keep is the phase of the credential: of the key that the operator makes, or of what holders need to make theirs.
+func (r *Reconciler) keep(ctx context.Context, seen look.Look, bindings bindingsOutcome) credentialOutcome {
+	if seen.Identity.Spec.PrivateKey.Source == v1alpha1.SourceHolder {
+		return r.credential.publishKeyless(ctx, seen)
+	}
+	rights := bindings.rights
+	if rights == nil {
+		rights = bindings.readers
+	}
+	return r.credential.advance(ctx, seen, rights, bindings.publishFrom)
 }
 
 // withdraw takes the access away.

@@ -30,6 +30,7 @@ import (
 	"github.com/clientidentity/operator/internal/access"
 	"github.com/clientidentity/operator/internal/cluster"
 	"github.com/clientidentity/operator/internal/dependent"
+	"github.com/clientidentity/operator/internal/enrolment"
 	"github.com/clientidentity/operator/internal/look"
 	"github.com/clientidentity/operator/internal/namesake"
 	"github.com/clientidentity/operator/internal/secret"
@@ -68,6 +69,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, con
 		Watches(&rbacv1.ClusterRoleBinding{}, toIdentity).
 		Watches(&rbacv1.Role{}, toIdentity).
 		WatchesMetadata(secret.NewMetadata(), toIdentity).
+		WatchesMetadata(enrolment.NewMetadata(), toIdentity).
 		WatchesMetadata(onlyMetadata, handler.EnqueueRequestsFromMapFunc(r.namespaceRequests), builder.WithPredicates(namespaceChanged())).
 		WatchesRawSource(source.Channel(r.everyone, handler.EnqueueRequestsFromMapFunc(r.allRequests))).
 		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.allRequests), builder.WithPredicates(clusterFacts())).
@@ -106,7 +108,7 @@ func (r *Reconciler) index(ctx context.Context, indexer client.FieldIndexer) err
 	}
 	for _, object := range []client.Object{
 		&certificatesv1.CertificateSigningRequest{}, &rbacv1.RoleBinding{}, &rbacv1.ClusterRoleBinding{}, &rbacv1.Role{},
-		secret.NewMetadata(),
+		secret.NewMetadata(), enrolment.NewMetadata(),
 	} {
 		if err := indexer.IndexField(ctx, object, dependent.IndexOwner, ownerIndex); err != nil {
 			return fmt.Errorf("index %T by owner: %w", object, err)

@@ -14,6 +14,7 @@ import (
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/access"
 	"github.com/clientidentity/operator/internal/binding"
+	"github.com/clientidentity/operator/internal/enrolment"
 	"github.com/clientidentity/operator/internal/issuance"
 	"github.com/clientidentity/operator/internal/look"
 	"github.com/clientidentity/operator/internal/problem"
@@ -22,13 +23,15 @@ import (
 	"github.com/clientidentity/operator/internal/statuses"
 )
 
-// withdrawal is the phase that takes the access of an identity away: bindings first, then the Secret and open requests.
+// withdrawal is the phase that takes the access of an identity away: bindings first, then the ServiceAccount of invitations, the Secret
+// and open requests.
 type withdrawal struct {
 	bindings *binding.Writer
 	// live reads identities past the cache.
 	live     client.Reader
 	secrets  *secret.Store
 	requests *issuance.Requests
+	accounts *enrolment.Accounts
 	// reach says how far a withdrawal reaches; empty while that is not known.
 	reach func() v1alpha1.RevocationReach
 }
@@ -50,6 +53,7 @@ func (w *withdrawal) apply(
 	if !inDoubt {
 		confirm = func(context.Context) error { return nil }
 	}
+	accountErr := w.accounts.Remove(ctx, identity, status.EnrolmentRef, confirm)
 	secretGone, secretErr := w.takeSecret(ctx, identity, status, confirm)
 	credentialGone := secretErr == nil || problem.As(secretErr) != nil
 	if credentialGone {
@@ -58,7 +62,7 @@ func (w *withdrawal) apply(
 			secretErr = err
 		}
 	}
-	err, stale := problem.Join(bound.Err, secretErr), bound.Stale
+	err, stale := problem.Join(bound.Err, accountErr, secretErr), bound.Stale
 	// Done is what is seen to be gone: the watch brings the next pass.
 	done := err == nil && !stale && bound.Gone
 	var residual *v1alpha1.ResidualAccess
@@ -73,7 +77,7 @@ func (w *withdrawal) apply(
 	return withdrawalOutcome{
 		Withdrawal: report.Withdrawal{
 			Identity: identity, Before: status, Now: now, Ending: ending, Stale: stale || statuses.Interrupted(ctx),
-			SecretGone: secretGone, CredentialGone: credentialGone, Done: done, Residual: residual, Problem: problem.Of(err),
+			SecretGone: secretGone, CredentialGone: credentialGone, EnrolmentGone: accountErr == nil || problem.As(accountErr) != nil, Done: done, Residual: residual, Problem: problem.Of(err),
 			Reach: w.reach(),
 		},
 		err: err,

@@ -94,7 +94,7 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 		}).
 		WithIndex(&v1alpha1.ClientIdentity{}, indexNamespace, func(o client.Object) []string { return namespacesOf(places, o) })
 	for _, object := range []client.Object{
-		&certificatesv1.CertificateSigningRequest{}, &rbacv1.RoleBinding{}, &rbacv1.ClusterRoleBinding{}, &rbacv1.Role{}, &corev1.Secret{},
+		&certificatesv1.CertificateSigningRequest{}, &rbacv1.RoleBinding{}, &rbacv1.ClusterRoleBinding{}, &rbacv1.Role{}, &corev1.Secret{}, &corev1.ServiceAccount{},
 	} {
 		builder = builder.WithIndex(object, dependent.IndexOwner, ownerIndex)
 	}

@@ -24,10 +24,39 @@ type Lag struct {
 
 	mu     sync.Mutex
 	byName map[string]revocation
+	// reclaimed are the identities whose keys the operator makes again, by name.
+	reclaimed map[string]reclaim
 }
 
 // New returns a Lag that waits so long, and remembers nothing.
-func New(wait time.Duration) *Lag { return &Lag{wait: wait, byName: map[string]revocation{}} }
+func New(wait time.Duration) *Lag {
+	return &Lag{wait: wait, byName: map[string]revocation{}, reclaimed: map[string]reclaim{}}
+}
+
+// reclaim is a Secret that nobody may read any more, who might before.
+type reclaim struct {
+	uid  types.UID
+	done time.Time
+}
+
+// Reclaimed returns from when on a key may be published again, where holders made the keys until now: zero where it does not
+// wait. Gone says that no binding is left that let them, or invitations, read the Secret. An operator that has just begun
+// counts from its beginning.
+func (l *Lag) Reclaimed(seen look.Look, gone bool) time.Time {
+	name, uid := seen.Identity.Name, seen.Identity.UID
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !gone || !seen.Reclaimed() {
+		delete(l.reclaimed, name)
+		return time.Time{}
+	}
+	last, waits := l.reclaimed[name]
+	if !waits || last.uid != uid || seen.Now.Before(last.done) {
+		last = reclaim{uid: uid, done: seen.Now}
+		l.reclaimed[name] = last
+	}
+	return last.done.Add(l.wait)
+}
 
 // revocation is one whose bindings are changed.
 type revocation struct {
@@ -68,4 +97,5 @@ func (l *Lag) Forget(name string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.byName, name)
+	delete(l.reclaimed, name)
 }

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -22,6 +23,7 @@ import (
 	"github.com/clientidentity/operator/internal/access"
 	"github.com/clientidentity/operator/internal/certificate"
 	"github.com/clientidentity/operator/internal/cluster"
+	"github.com/clientidentity/operator/internal/enrolment"
 	"github.com/clientidentity/operator/internal/issuance"
 	"github.com/clientidentity/operator/internal/namesake"
 	"github.com/clientidentity/operator/internal/problem"
@@ -58,10 +60,13 @@ type Look struct {
 	// Namespaces are those that the bindings may be about: the named ones, or all of them where a selector is used.
 	Namespaces    []access.Namespace
 	NamespacesErr error
-	// Readable says that the Secret stands where it belongs and is this identity's: the spec could name that of another
-	// one, or the Secret of somebody else.
+	// Readable says that the Secret may be read by those who are to read it: it stands where it belongs and is this identity's (the
+	// spec could name that of another one, or the Secret of somebody else) and, where holders make the keys, has none.
 	Readable    bool
 	ReadableErr error
+
+	// Account is the ServiceAccount whose tokens are invitations, where the status speaks of it and it is there; otherwise nil.
+	Account *client.ObjectKey
 }
 
 // Observer reads what a pass needs.
@@ -71,6 +76,8 @@ type Observer struct {
 	// Secrets are the published credentials, and Requests the open requests of this process.
 	Secrets  *secret.Store
 	Requests *issuance.Requests
+	// Accounts are the ServiceAccounts whose tokens are invitations.
+	Accounts *enrolment.Accounts
 	// Cluster says what kubeconfigs point at, and ClusterName what they call it.
 	Cluster     *cluster.Facts
 	ClusterName string
@@ -86,21 +93,49 @@ func (o *Observer) Observe(ctx context.Context, identity *v1alpha1.ClientIdentit
 	namespace, namespaceErr := o.namespaceOfSecret(ctx, target.Place.Namespace)
 	namespaces, namespacesErr := o.bindingNamespaces(ctx, identity)
 	readable, readableErr := o.readable(ctx, identity, target.Place, target.NotAllowed == nil)
+	account, accountErr := o.account(ctx, identity, &status)
 	return Look{
 		Identity: identity, Status: status, Now: now, RequestHash: certificate.RequestHashOf(&identity.Spec, identity.UID),
 		Obstacle:  o.usernameFree(ctx, identity),
 		Published: published, PublishedErr: cmp.Or(publishedErr, namespaceErr), Open: o.Requests.Get(identity),
 		Target: target, SecretNamespace: namespace,
-		Namespaces: namespaces, NamespacesErr: namespacesErr, Readable: readable, ReadableErr: readableErr,
+		Namespaces: namespaces, NamespacesErr: namespacesErr, Readable: readable, ReadableErr: cmp.Or(readableErr, accountErr), Account: account,
 	}
 }
 
 // readable says whether the holder may be let read the Secret, where that is asked for, and publishing there is allowed.
 func (o *Observer) readable(ctx context.Context, identity *v1alpha1.ClientIdentity, place client.ObjectKey, allowed bool) (bool, error) {
-	if !identity.Spec.Secret.HolderCanRead || identity.Spec.BindTo != v1alpha1.BindToCredential || !allowed {
+	switch {
+	case !allowed:
 		return false, nil
+	case identity.Spec.PrivateKey.Source == v1alpha1.SourceHolder:
+		return o.Secrets.KeylessAt(ctx, identity, place)
+	case identity.Spec.Secret.HolderCanRead && identity.Spec.BindTo == v1alpha1.BindToCredential:
+		return o.Secrets.OwnedAt(ctx, identity, place)
 	}
-	return o.Secrets.OwnedAt(ctx, identity, place)
+	return false, nil
+}
+
+// account returns the ServiceAccount that the status speaks of, where it is there.
+func (o *Observer) account(ctx context.Context, identity *v1alpha1.ClientIdentity, status *v1alpha1.ClientIdentityStatus) (*client.ObjectKey, error) {
+	if identity.Spec.PrivateKey.Source != v1alpha1.SourceHolder {
+		return nil, nil
+	}
+	known, err := o.Accounts.Known(ctx, identity, status.EnrolmentRef)
+	if err != nil || known == nil {
+		return nil, err
+	}
+	return &client.ObjectKey{Namespace: known.Namespace, Name: known.Name}, nil
+}
+
+// Reclaimed says that the operator makes the key (again), and has published none since holders may have made theirs: they and
+// invitations might read the Secret until now.
+func (l *Look) Reclaimed() bool {
+	if l.Identity.Spec.PrivateKey.Source == v1alpha1.SourceHolder || l.Status.Certificate != nil {
+		return false
+	}
+	device := func(c v1alpha1.IssuedCertificate) bool { return c.Device != "" }
+	return l.Status.EnrolmentRef != nil || l.Status.SecretRef != nil || slices.ContainsFunc(l.Status.Certificates, device)
 }
 
 // PublishedGroups returns the groups in the published certificate: nil where none is published, empty where it has none.

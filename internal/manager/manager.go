@@ -230,6 +230,7 @@ func cacheOptions(options Options) cache.Options {
 			&corev1.Namespace{}:                         {Transform: slimNamespace},
 			&rbacv1.Role{}:                              {Label: ours, Namespaces: secretNamespaces, Transform: slimDependent},
 			&corev1.Secret{}:                            {Label: ours, Namespaces: secretNamespaces, Transform: slimDependent},
+			&corev1.ServiceAccount{}:                    {Label: ours, Namespaces: secretNamespaces, Transform: slimDependent},
 			&corev1.ConfigMap{}: {Namespaces: map[string]cache.Config{
 				cluster.ClusterInfo.Namespace: named(cluster.ClusterInfo.Name),
 				cluster.RootCA.Namespace:      named(cluster.RootCA.Name),

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/clientidentity/operator/internal/dependent"
+	"github.com/clientidentity/operator/internal/enrolment"
 	"github.com/clientidentity/operator/internal/secret"
 )
 
@@ -49,7 +50,11 @@ func slimDependent(in any) (any, error) {
 		dependent.Slim(object)
 		object.Rules = slimRules(object.Rules)
 	case *metav1.PartialObjectMetadata:
-		secret.Slim(object)
+		if object.Kind == enrolment.Kind {
+			dependent.Slim(object)
+		} else {
+			secret.Slim(object)
+		}
 	case *certificatesv1.CertificateSigningRequest:
 		dependent.Slim(object)
 		slimRequest(object)

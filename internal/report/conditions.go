@@ -49,6 +49,9 @@ func setConditions(status *v1alpha1.ClientIdentityStatus, in Input) {
 
 	ready := valid && in.Credential.UpToDate && in.Bindings.Problem == nil
 	switch {
+	case byHolders(in) && canEnrol(in) && in.Bindings.Problem == nil:
+		ready = true
+		set(v1alpha1.ConditionReady, true, certificateReason, certificateMessage)
 	case ready:
 		set(v1alpha1.ConditionReady, true, v1alpha1.ReasonReady, "The credential is published and proven, and every role binding is in place")
 	case !valid || !in.Credential.UpToDate:
@@ -100,6 +103,8 @@ func setProgress(status *v1alpha1.ClientIdentityStatus, in Input, ready bool) {
 func certificateState(status *v1alpha1.ClientIdentityStatus, in Input, valid bool) (reason, message string) {
 	c := status.Certificate
 	switch {
+	case byHolders(in):
+		return enrolmentState(in)
 	case valid && in.Credential.Problem != nil:
 		return in.Credential.Problem.Reason, fmt.Sprintf("%s (the published certificate is valid until %s)", in.Credential.Problem.Message, timing.Stamp(c.NotAfter.Time))
 	case valid && !in.Credential.UpToDate:

@@ -89,7 +89,7 @@ func revocationEvents(before, after *v1alpha1.ClientIdentityStatus) []Event {
 // fineCertificate says whether a reason of CertificateIssued needs nobody's attention.
 func fineCertificate(c *metav1.Condition) bool {
 	switch c.Reason {
-	case v1alpha1.ReasonIssued, v1alpha1.ReasonTTLShortened, v1alpha1.ReasonLifetimeCapped, v1alpha1.ReasonPending:
+	case v1alpha1.ReasonIssued, v1alpha1.ReasonTTLShortened, v1alpha1.ReasonLifetimeCapped, v1alpha1.ReasonPending, v1alpha1.ReasonReadyToEnroll:
 		return true
 	}
 	return false

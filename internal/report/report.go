@@ -29,6 +29,7 @@ type Input struct {
 	Stale bool
 
 	Bindings   Bindings
+	Enrolment  Enrolment
 	Credential Credential
 	// Dormancy is whether somebody uses it.
 	Dormancy access.Dormancy
@@ -108,6 +109,7 @@ func Compute(in Input) v1alpha1.ClientIdentityStatus {
 func facts(in Input) v1alpha1.ClientIdentityStatus {
 	status := *in.Before.DeepCopy()
 	status.GroupList = groupList(in.Identity.Spec.Groups)
+	setEnrolment(&status, in)
 	status.BoundBindings = in.Bindings.Bound
 	status.SecretRef = in.Credential.SecretRef
 	status.Issuance = in.Credential.Issuance

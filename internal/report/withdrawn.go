@@ -26,6 +26,8 @@ type Withdrawal struct {
 	// SecretGone says that the Secret that the status speaks of is gone, and CredentialGone that nothing is to be
 	// remembered of the published certificate.
 	SecretGone, CredentialGone bool
+	// EnrolmentGone says that no token of the ServiceAccount that the status speaks of is an invitation any more.
+	EnrolmentGone bool
 	// Done says that nothing is left.
 	Done bool
 	// Residual is what else grants the holder something, where it was looked up.
@@ -43,6 +45,9 @@ func ComputeWithdrawn(in Withdrawal) v1alpha1.ClientIdentityStatus {
 	status.BoundBindings = 0
 	if in.SecretGone {
 		status.SecretRef = nil
+	}
+	if in.EnrolmentGone {
+		status.EnrolmentRef = nil
 	}
 	if in.CredentialGone {
 		status.PublishedSince = nil

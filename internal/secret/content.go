@@ -27,6 +27,8 @@ type Wanted struct {
 	Identity   *v1alpha1.ClientIdentity
 	Place      client.ObjectKey
 	Parameters kubeconfig.Parameters
+	// Request is what devices are to ask for, where holders make the keys: the Secret has none then. Nil where the operator makes them.
+	Request []byte
 }
 
 // metadata returns the Secret without its content.
@@ -42,7 +44,7 @@ func (w Wanted) metadata() *corev1.Secret {
 	for k, v := range spec.Annotations {
 		secret.Annotations[k] = string(v)
 	}
-	secret.Annotations[v1alpha1.KubeconfigHashAnnotation] = w.Parameters.Hash() + ":" + spec.KubeconfigKey + templateHash(spec)
+	secret.Annotations[v1alpha1.KubeconfigHashAnnotation] = w.Parameters.Hash() + ":" + spec.KubeconfigKey + templateHash(spec) + w.keylessHash()
 	secret.Annotations[v1alpha1.ManagedMetadataAnnotation] = managedNames(spec, format.labels(w.Place.Name))
 	return secret
 }
@@ -125,7 +127,8 @@ func managedNames(spec *v1alpha1.SecretTemplate, ofFormat map[string]string) str
 func mergeMetadata(want *corev1.Secret, have metav1.Object) {
 	labels, annotations, _ := strings.Cut(have.GetAnnotations()[v1alpha1.ManagedMetadataAnnotation], ";")
 	want.Labels = merged(want.Labels, have.GetLabels(), strings.Split(labels, ","))
-	want.Annotations = merged(want.Annotations, have.GetAnnotations(), strings.Split(annotations, ","))
+	// One without a key answers no request.
+	want.Annotations = merged(want.Annotations, have.GetAnnotations(), append(strings.Split(annotations, ","), v1alpha1.RequestHashAnnotation))
 	want.Finalizers = have.GetFinalizers()
 	for _, owner := range have.GetOwnerReferences() {
 		if owner.Controller == nil || !*owner.Controller {

@@ -145,6 +145,10 @@ func (s *Store) create(ctx context.Context, want *corev1.Secret, identity *v1alp
 	if err := s.unlessPublished(ctx, identity, existing); err != nil {
 		return nil, err
 	}
+	if metav1.IsControlledBy(existing, identity) && Keyless(existing) {
+		// What others wrote into the metadata of the one that holders had is kept.
+		return s.put(ctx, want, identity, Published{Meta: existing, secret: existing})
+	}
 	return s.replace(ctx, want, existing)
 }
 

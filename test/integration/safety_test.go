@@ -160,12 +160,19 @@ func (c *collector) addObject(object client.Object) {
 	}
 }
 
-// addKeys keeps the marks of the private key in a Secret of ours.
+// addKeys keeps the marks of the private key in a Secret of ours; one without a key is kept as what may hold none.
 func (c *collector) addKeys(secret *corev1.Secret) {
 	key := secret.Data[v1alpha1.PrivateKeyKey]
+	if secret.Labels[v1alpha1.ManagedByLabel] != v1alpha1.ManagedByValue {
+		return
+	}
+	if len(key) == 0 {
+		c.addObject(secret)
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if secret.Labels[v1alpha1.ManagedByLabel] != v1alpha1.ManagedByValue || c.keys[digest(key)] {
+	if c.keys[digest(key)] {
 		return
 	}
 	c.keys[digest(key)] = true
