@@ -63,13 +63,6 @@ func TestRevivedUntil(t *testing.T) {
 	}
 }
 
-func TestRevisionsGoOnAfterAWithdrawal(t *testing.T) {
-	status := &v1alpha1.ClientIdentityStatus{Certificates: []v1alpha1.IssuedCertificate{{Revision: 3, Withdrawn: true}, {Revision: 2}}}
-	if got := lastRevision(status); got != 3 {
-		t.Errorf("got %d, want 3", got)
-	}
-}
-
 func TestUnrevokedUntil(t *testing.T) {
 	entry := func(end time.Duration, with *metav1.Time) v1alpha1.IssuedCertificate {
 		return v1alpha1.IssuedCertificate{NotAfter: at(end), RevokeIssuedBefore: with}

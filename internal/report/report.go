@@ -15,6 +15,7 @@ import (
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/access"
 	"github.com/clientidentity/operator/internal/certificate"
+	"github.com/clientidentity/operator/internal/history"
 	"github.com/clientidentity/operator/internal/problem"
 	"github.com/clientidentity/operator/internal/renewal"
 )
@@ -131,7 +132,7 @@ func facts(in Input) v1alpha1.ClientIdentityStatus {
 // describe puts a certificate that was published into the status.
 func describe(status *v1alpha1.ClientIdentityStatus, published *Certificate, now time.Time) {
 	issued := published.Issued
-	revision := lastRevision(status) + 1
+	revision := history.LastRevision(status) + 1
 	switch {
 	case status.Certificate == nil:
 		status.PublishedSince = &metav1.Time{Time: published.RequestTime.Truncate(time.Second)}
@@ -157,7 +158,7 @@ func describe(status *v1alpha1.ClientIdentityStatus, published *Certificate, now
 		NotBefore: &metav1.Time{Time: issued.NotBefore()}, NotAfter: &metav1.Time{Time: issued.NotAfter()},
 		RevokeIssuedBefore: status.Certificate.RevokeIssuedBefore,
 	}
-	remember(status, entry, now)
+	history.Remember(status, entry, now)
 	if status.OutstandingUntil == nil || status.OutstandingUntil.Time.Before(issued.NotAfter()) {
 		status.OutstandingUntil = &metav1.Time{Time: issued.NotAfter()}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/access"
 	"github.com/clientidentity/operator/internal/certificate"
+	"github.com/clientidentity/operator/internal/history"
 	"github.com/clientidentity/operator/internal/timing"
 )
 
@@ -99,7 +100,7 @@ func unlisted(spec *v1alpha1.ClientIdentitySpec, status *v1alpha1.ClientIdentity
 func recognizable(identity *v1alpha1.ClientIdentity, status *v1alpha1.ClientIdentityStatus, now time.Time) bool {
 	prefix := certificate.CredentialGroupPrefix(string(identity.UID))
 	return !othersValid(status, now) && !slices.ContainsFunc(status.Certificates, func(c v1alpha1.IssuedCertificate) bool {
-		return !over(c.NotAfter, now) && !hasPrefix(c.Groups, prefix)
+		return !history.Over(c.NotAfter, now) && !hasPrefix(c.Groups, prefix)
 	})
 }
 
@@ -121,7 +122,7 @@ func aloneUntil(spec *v1alpha1.ClientIdentitySpec, status *v1alpha1.ClientIdenti
 		case listed == nil && status.OtherCertificates != nil:
 			end = status.OtherCertificates.NotAfter // whether it is one of them is not known
 		}
-		if !over(end, now) && end.After(until) {
+		if !history.Over(end, now) && end.After(until) {
 			until = end.Time
 		}
 	}
@@ -135,5 +136,5 @@ func olderHere(spec *v1alpha1.ClientIdentitySpec, c *v1alpha1.IssuedCertificate)
 
 // othersValid says whether there are valid certificates that the status does not list one by one.
 func othersValid(status *v1alpha1.ClientIdentityStatus, now time.Time) bool {
-	return status.OtherCertificates != nil && !over(status.OtherCertificates.NotAfter, now)
+	return status.OtherCertificates != nil && !history.Over(status.OtherCertificates.NotAfter, now)
 }

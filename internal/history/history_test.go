@@ -1,7 +1,7 @@
 // Copyright The Client Identity Operator Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package report
+package history
 
 import (
 	"fmt"
@@ -14,6 +14,10 @@ import (
 	"github.com/clientidentity/operator/api/v1alpha1"
 )
 
+var start = time.Date(2026, 11, 22, 3, 4, 0, 0, time.UTC)
+
+func at(after time.Duration) *metav1.Time { return &metav1.Time{Time: start.Add(after)} }
+
 // entry is a certificate with a group of its own.
 func entry(revision int64, until time.Duration, group string) v1alpha1.IssuedCertificate {
 	return v1alpha1.IssuedCertificate{
@@ -23,9 +27,9 @@ func entry(revision int64, until time.Duration, group string) v1alpha1.IssuedCer
 
 func TestWhatCertificatesMayDoIsRememberedUntilTheyEnd(t *testing.T) {
 	status := &v1alpha1.ClientIdentityStatus{}
-	remember(status, entry(1, 90*24*time.Hour, "admins"), start)
+	Remember(status, entry(1, 90*24*time.Hour, "admins"), start)
 	for n := range int64(40) {
-		remember(status, entry(n+2, time.Duration(n+1)*time.Hour, fmt.Sprint("group-", n)), start)
+		Remember(status, entry(n+2, time.Duration(n+1)*time.Hour, fmt.Sprint("group-", n)), start)
 	}
 	revisions := []int64{}
 	for _, c := range status.Certificates {
@@ -39,7 +43,7 @@ func TestWhatCertificatesMayDoIsRememberedUntilTheyEnd(t *testing.T) {
 	if others == nil || !others.NotAfter.Equal(at(21*time.Hour)) || len(others.Groups) != 21 || others.MoreGroups || !slices.Contains(others.Groups, "group-0") {
 		t.Errorf("the others are %+v", others)
 	}
-	remember(status, entry(50, time.Hour, "g"), start.Add(22*time.Hour))
+	Remember(status, entry(50, time.Hour, "g"), start.Add(22*time.Hour))
 	if status.OtherCertificates != nil && status.OtherCertificates.NotAfter.Time.Before(start.Add(22*time.Hour)) {
 		t.Errorf("what has ended is still told: %+v", status.OtherCertificates)
 	}
@@ -67,5 +71,38 @@ func TestOfOthersTheNewestRevocationAndAWithdrawalAreRemembered(t *testing.T) {
 	}
 	if !sum.Withdrawn || !sum.RevokeIssuedBefore.Equal(at(2*time.Minute)) {
 		t.Errorf("the sum is %+v", sum)
+	}
+}
+
+func TestRevisionsGoOnAfterAWithdrawal(t *testing.T) {
+	status := &v1alpha1.ClientIdentityStatus{Certificates: []v1alpha1.IssuedCertificate{{Revision: 3, Withdrawn: true}, {Revision: 2}}}
+	if got := LastRevision(status); got != 3 {
+		t.Errorf("got %d, want 3", got)
+	}
+}
+
+func TestTheNewestTwoOfEachDeviceAreKept(t *testing.T) {
+	status := &v1alpha1.ClientIdentityStatus{}
+	revision := int64(0)
+	issue := func(device string, times int) {
+		for range times {
+			revision++
+			c := entry(revision, time.Duration(revision)*time.Hour, "g")
+			c.Device = device
+			RememberDevice(status, c, start)
+		}
+	}
+	issue("phone", 2)
+	issue("laptop", 30)
+	issue("", 1)
+	listed := map[string][]int64{}
+	for _, c := range status.Certificates {
+		listed[c.Device] = append(listed[c.Device], c.Revision)
+	}
+	if !slices.Equal(listed["phone"], []int64{2, 1}) || !slices.Equal(listed[""], []int64{33}) || len(listed["laptop"]) != 17 || listed["laptop"][0] != 32 {
+		t.Errorf("listed are %v", listed)
+	}
+	if others := status.OtherCertificates; others == nil || !others.NotAfter.Equal(at(15*time.Hour)) {
+		t.Errorf("the others are %+v", others)
 	}
 }
