@@ -139,7 +139,9 @@ func InUse(identity *v1alpha1.ClientIdentity, status *v1alpha1.ClientIdentitySta
 }
 
 // open says whether an approval was given to a device that has not led to a certificate yet.
-func (j *judgement) open(d *v1alpha1.Device) bool {
+func (j *judgement) open(d *v1alpha1.Device) bool { return waits(d, j.Now) }
+
+func waits(d *v1alpha1.Device, now time.Time) bool {
 	a := d.Approval
-	return a != nil && a.Key != d.Key && a.Time != nil && j.Now.Before(a.Time.Add(openFor))
+	return a != nil && a.Key != d.Key && a.Time != nil && now.Before(a.Time.Add(openFor))
 }

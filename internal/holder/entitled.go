@@ -34,13 +34,13 @@ func renewal(j *judgement) *Decision {
 		return deny(ReasonCredentialExpired, "the certificate that the request was made with has ended: enroll with an invitation")
 	case j.revoked(used):
 		return deny(ReasonCredentialRevoked, "device %q is revoked: ask an administrator of this cluster for an invitation", j.deviceName)
-	case j.device.State == v1alpha1.DeviceSuspended:
-		return deny(ReasonDeviceSuspended, "device %q is suspended, since a copy of its key is in use: ask an administrator of this cluster for an invitation", j.deviceName)
 	case j.spent(used):
 		decision := deny(ReasonCredentialReused, "the certificate that the request was made with was renewed already, with another key: somebody has a copy of "+
 			"the key of device %q, which is suspended; ask an administrator of this cluster for an invitation", j.deviceName)
 		decision.Suspend = true
 		return decision
+	case j.device.State == v1alpha1.DeviceSuspended:
+		return deny(ReasonDeviceSuspended, "device %q is suspended, since a copy of its key is in use: ask an administrator of this cluster for an invitation", j.deviceName)
 	}
 	j.entitled = true
 	return nil

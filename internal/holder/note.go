@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/history"
 )
 
 // Note writes an approval into a status, before it is given.
@@ -45,19 +46,7 @@ func byName(a, b v1alpha1.Device) int {
 }
 
 // NextRevision returns the revision of the next certificate that is issued.
-func NextRevision(status *v1alpha1.ClientIdentityStatus) int64 {
-	var last int64
-	if status.Certificate != nil {
-		last = status.Certificate.Revision
-	}
-	for i := range status.Certificates {
-		last = max(last, status.Certificates[i].Revision)
-	}
-	for i := range status.Devices {
-		last = max(last, status.Devices[i].Revision)
-	}
-	return last + 1
-}
+func NextRevision(status *v1alpha1.ClientIdentityStatus) int64 { return history.LastRevision(status) + 1 }
 
 // Suspend keeps a device from renewing until it is enrolled again.
 func Suspend(status *v1alpha1.ClientIdentityStatus, device, message string) {
