@@ -1,0 +1,72 @@
+// Copyright The Client Identity Operator Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package device
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/certificate"
+)
+
+// errNotRenewed means that the operator has published nothing newer.
+var errNotRenewed = errors.New("the operator has published no newer certificate yet")
+
+// fetch takes the next certificate and key from the Secret where the operator publishes them.
+func (s *session) fetch(ctx context.Context) error {
+	if err := s.use(s.record.Current); err != nil {
+		return err
+	}
+	published, err := s.api.Published(ctx, s.record.Secret)
+	if err != nil {
+		return fmt.Errorf("read the next certificate: %w", err)
+	}
+	if life, err := s.record.Life(); err != nil {
+		return err
+	} else if !life.Due(s.now()) {
+		return errNotDue
+	}
+	current, err := s.record.Current.issued()
+	if err != nil {
+		return err
+	}
+	c, issued, err := PublishedCredential(published)
+	if err != nil {
+		return err
+	}
+	switch {
+	case issued.Fingerprint() == current.Fingerprint():
+		return errNotRenewed
+	case issued.Subject().Username != current.Subject().Username:
+		return fmt.Errorf("the Secret %s/%s has a certificate for another user", s.record.Secret.Namespace, s.record.Secret.Name)
+	case s.now().After(issued.NotAfter()):
+		return errNotRenewed
+	}
+	if err := s.prove(ctx, c, issued.Subject()); err != nil {
+		return err
+	}
+	return s.swap(c)
+}
+
+// PublishedCredential returns the certificate and key that the operator published. Errors quote nothing of them.
+func PublishedCredential(published map[string][]byte) (*Credential, *certificate.Issued, error) {
+	issued, err := certificate.ParseIssued(published[v1alpha1.CertificateKey])
+	if err != nil {
+		return nil, nil, err
+	}
+	key, err := certificate.ParseKey(published[v1alpha1.PrivateKeyKey])
+	if err != nil {
+		return nil, nil, err
+	}
+	if !issued.HasKey(key.Public()) {
+		return nil, nil, errors.New("the published key is not that of the published certificate")
+	}
+	encoded, err := certificate.EncodeKey(key)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &Credential{Certificate: string(issued.ChainPEM), Key: string(encoded)}, issued, nil
+}
