@@ -76,6 +76,9 @@ func (w *Watch) look(ctx context.Context) error {
 	for i := range list.Items {
 		identity := &list.Items[i]
 		c := identity.Status.Certificate
+		if identity.Spec.PrivateKey.Source == v1alpha1.SourceHolder {
+			continue // its keys are on devices
+		}
 		if c == nil || identity.Status.SecretRef == nil || c.NotAfter == nil || c.RequestTime == nil || !soonest.Before(c.NotAfter.Time) ||
 			!w.Registry.RefusedSince(c).IsZero() {
 			continue

@@ -128,7 +128,7 @@ func TestHandler(t *testing.T) {
 		"refuses an object without a spec":           {request: request(admissionv1.Create, runtime.RawExtension{}, runtime.RawExtension{Raw: []byte(`{}`)}), allow: true, message: "decode the spec"},
 		"refuses a duration that Go does not read":   {request: request(admissionv1.Create, runtime.RawExtension{}, withField(`"renewBefore":"90d"`)), allow: true, message: "unknown unit"},
 		"refuses a spec that has a field two times":  {request: request(admissionv1.Create, runtime.RawExtension{}, withField(`"username":"bob"`)), allow: true, message: "duplicate field"},
-		"refuses more than it is willing to look at": {request: create(t, identity(many(maxPermissions))), allow: true, message: "more than the 291"},
+		"refuses more than it is willing to look at": {request: create(t, identity(many(maxPermissions))), allow: true, message: "more than the 292"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

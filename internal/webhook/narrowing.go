@@ -8,8 +8,10 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/holder"
 )
 
 // Narrows says whether a change of the spec only takes away: whoever may update the identity may do that, without
@@ -41,6 +43,9 @@ func Narrows(before, after *v1alpha1.ClientIdentitySpec) bool {
 	}
 	if notEarlier(before.RevokeIssuedBefore, after.RevokeIssuedBefore) {
 		rest.RevokeIssuedBefore = before.RevokeIssuedBefore
+	}
+	if ptr.Deref(after.MaxDevices, holder.DefaultMaxDevices) <= ptr.Deref(before.MaxDevices, holder.DefaultMaxDevices) {
+		rest.MaxDevices = before.MaxDevices
 	}
 	if isSubset(fingerprints(before), fingerprints(after)) {
 		rest.RevokedCertificates = before.RevokedCertificates

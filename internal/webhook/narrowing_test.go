@@ -41,6 +41,15 @@ func TestNarrows(t *testing.T) {
 			}
 		})
 	}
+	source := func(s v1alpha1.KeySource) option {
+		return spec(func(spec *v1alpha1.ClientIdentitySpec) { spec.PrivateKey.Source = s })
+	}
+	devices := func(count int32) option {
+		return spec(func(s *v1alpha1.ClientIdentitySpec) {
+			s.PrivateKey.Source, s.MaxDevices = v1alpha1.SourceHolder, ptr.To(count)
+		})
+	}
+	anyDevices := source(v1alpha1.SourceHolder)
 	ids := identity
 
 	tests := map[string]struct {
@@ -107,9 +116,21 @@ func TestNarrows(t *testing.T) {
 		"the key stays the same": {ids(), ids(spec(func(s *v1alpha1.ClientIdentitySpec) {
 			s.PrivateKey.RotationPolicy = v1alpha1.RotationNever
 		})), false},
-		"another signer":          {ids(), ids(spec(func(s *v1alpha1.ClientIdentitySpec) { s.SignerName = "example.com/other" })), false},
-		"bound to the credential": {ids(), ids(spec(func(s *v1alpha1.ClientIdentitySpec) { s.BindTo = v1alpha1.BindToCredential })), false},
-		"renewed at another time": {ids(), ids(spec(func(s *v1alpha1.ClientIdentitySpec) { s.RenewBeforePercentage = ptr.To[int32](50) })), false},
+		"fewer devices":                       {ids(devices(4)), ids(devices(3)), true},
+		"more devices":                        {ids(devices(3)), ids(devices(4)), false},
+		"fewer devices than by default":       {ids(anyDevices), ids(devices(4)), true},
+		"as many as by default":               {ids(anyDevices), ids(devices(5)), true},
+		"more devices than by default":        {ids(anyDevices), ids(devices(6)), false},
+		"the default, which is fewer":         {ids(devices(10)), ids(anyDevices), true},
+		"the default, which is more":          {ids(devices(4)), ids(anyDevices), false},
+		"holders make the keys":               {ids(), ids(anyDevices), false},
+		"the operator makes the keys":         {ids(anyDevices), ids(), false},
+		"it does, and that is said":           {ids(anyDevices), ids(source(v1alpha1.SourceOperator)), false},
+		"withdrawn, and holders make keys":    {ids(), ids(anyDevices, withdrawn), false},
+		"fewer devices, and the Secret moved": {ids(devices(4)), ids(devices(3), secretAt("dev", "")), false},
+		"another signer":                      {ids(), ids(spec(func(s *v1alpha1.ClientIdentitySpec) { s.SignerName = "example.com/other" })), false},
+		"bound to the credential":             {ids(), ids(spec(func(s *v1alpha1.ClientIdentitySpec) { s.BindTo = v1alpha1.BindToCredential })), false},
+		"renewed at another time":             {ids(), ids(spec(func(s *v1alpha1.ClientIdentitySpec) { s.RenewBeforePercentage = ptr.To[int32](50) })), false},
 		"everything narrowed at once": {
 			ids(groups("a", "b"), edit(), clusterRole("read", "view"), until(day(9))),
 			ids(groups("b"), edit(window(day(1), day(2))), withdrawn, until(day(3)), ttl(time.Hour), revoked(day(1))), true,

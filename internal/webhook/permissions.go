@@ -17,8 +17,8 @@ import (
 )
 
 // maxPermissions is what the largest identity that the schema allows needs: a user and 32 groups, two for each of
-// 128 bindings, and two for the Secret.
-const maxPermissions = 1 + 32 + 2*(64+64) + 2
+// 128 bindings, two for the Secret, and one for the ServiceAccount.
+const maxPermissions = 1 + 32 + 2*(64+64) + 2 + 1
 
 // Permission is something that the requester must be allowed to do.
 type Permission = review.Permission
@@ -40,6 +40,10 @@ func Required(identity *v1alpha1.ClientIdentity, defaultSecretNamespace string) 
 		permissions = append(permissions, binding("rolebindings", spec.RoleBindings[i].Namespace, spec.RoleBindings[i].RoleRef)...)
 	}
 	permissions = append(permissions, secret(identity, defaultSecretNamespace)...)
+	if namespace := spec.Secret.Namespace; spec.PrivateKey.Source == v1alpha1.SourceHolder && namespace != "" && namespace != defaultSecretNamespace {
+		// That of invitations stands beside the Secret.
+		permissions = append(permissions, Permission{Verb: "create", Resource: "serviceaccounts", Namespace: namespace})
+	}
 	slices.SortFunc(permissions, Permission.Compare)
 	return slices.Compact(permissions)
 }

@@ -80,6 +80,18 @@ func TestRequired(t *testing.T) {
 				{Verb: "update", Resource: "secrets", Namespace: "dev", Name: "alice-kubeconfig"},
 			},
 		},
+		"invitations beside the Secret of every identity": {
+			given: identity(secretAt("client-identities", ""), func(id *v1alpha1.ClientIdentity) { id.Spec.PrivateKey.Source = v1alpha1.SourceHolder }),
+		},
+		"invitations elsewhere": {
+			given: identity(secretAt("dev", ""), func(id *v1alpha1.ClientIdentity) { id.Spec.PrivateKey.Source = v1alpha1.SourceHolder }),
+			want: []Permission{
+				alice,
+				{Verb: "create", Resource: "secrets", Namespace: "dev"},
+				{Verb: "update", Resource: "secrets", Namespace: "dev", Name: "alice-kubeconfig"},
+				{Verb: "create", Resource: "serviceaccounts", Namespace: "dev"},
+			},
+		},
 		"a Secret of another name": {
 			given: identity(secretAt("", "bob-kubeconfig")),
 			want: []Permission{
@@ -135,6 +147,7 @@ func TestRequired(t *testing.T) {
 
 func TestTheLargestIdentityStaysWithinTheBound(t *testing.T) {
 	largest := identity(secretAt("dev", "x"))
+	largest.Spec.PrivateKey.Source = v1alpha1.SourceHolder
 	for i := range 32 {
 		largest.Spec.Groups = append(largest.Spec.Groups, fmt.Sprint("group-", i))
 	}
