@@ -28,6 +28,9 @@ import (
 // slowLook is how often the operator looks whether a conflict is gone that no watch tells of.
 const slowLook = 2 * time.Second
 
+// apiServerLag is how long kubeconfigs wait for API servers that may be behind: there is only one.
+const apiServerLag = time.Second
+
 // auditPolicy records who asked for what, without any content: request counts are read from it.
 const auditPolicy = `apiVersion: audit.k8s.io/v1
 kind: Policy
@@ -78,7 +81,7 @@ func startOperator(configure ...func(*manager.Options)) {
 	GinkgoHelper()
 	var err error
 	running, err = operator.Start(ctx, connection, func(options *manager.Options) {
-		options.SlowLook = slowLook
+		options.SlowLook, options.APIServerLag = slowLook, apiServerLag
 		options.AllowedSigners = append(options.AllowedSigners, nobodySigns, unserved)
 		for _, c := range configure {
 			c(options)
