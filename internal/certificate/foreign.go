@@ -54,6 +54,11 @@ func ReadForeignRequest(requestPEM []byte) (*ForeignRequest, error) {
 // Key returns its public key.
 func (r *ForeignRequest) Key() crypto.PublicKey { return r.parsed.PublicKey }
 
+// Subject returns the user and the groups that it asks for.
+func (r *ForeignRequest) Subject() Subject {
+	return Subject{Username: r.parsed.Subject.CommonName, Groups: set(r.parsed.Subject.Organization)}
+}
+
 // Is says whether the subject is exactly that of a certificate of an identity, as NewRequest encodes it: user and groups, the
 // credential group of the revocation, and one group, whichever it is, that no other certificate has.
 func (r *ForeignRequest) Is(s Subject, uid types.UID, revokeIssuedBefore *time.Time) bool {

@@ -24,6 +24,7 @@ import (
 	"github.com/clientidentity/operator/internal/cluster"
 	"github.com/clientidentity/operator/internal/consistent"
 	"github.com/clientidentity/operator/internal/enrolment"
+	"github.com/clientidentity/operator/internal/holder"
 	"github.com/clientidentity/operator/internal/issuance"
 	"github.com/clientidentity/operator/internal/issuer"
 	"github.com/clientidentity/operator/internal/lag"
@@ -104,6 +105,7 @@ type Reconciler struct {
 	bindings   bindings
 	credential credential
 	accounts   *enrolment.Accounts
+	devices    devices
 	withdrawal withdrawal
 	statuses   *statuses.Writer
 
@@ -144,6 +146,7 @@ func New(d Dependencies, options Options) *Reconciler {
 	accounts := &enrolment.Accounts{Cached: known, Live: d.Live, SlowLook: options.SlowLook}
 	writer := &binding.Writer{Client: known, Live: d.Live, Small: d.Small, SlowLook: options.SlowLook}
 	requests := issuance.NewRequests(known, d.Live, d.Prover, d.Clock)
+	requestsOfHolders := devices{requests: issuance.NewHolders(known, d.Live), maxTTL: options.MaxTTL, allowedSigners: options.AllowedSigners}
 	return &Reconciler{
 		observer: look.Observer{Reader: known, Secrets: secrets, Requests: requests, Accounts: accounts, Cluster: d.Cluster, ClusterName: options.ClusterName},
 		bindings: bindings{writer: writer, live: d.Live, protected: options.Places.Protected(), lag: lag.New(options.Lag)},
@@ -151,6 +154,7 @@ func New(d Dependencies, options Options) *Reconciler {
 			secrets: secrets, requests: requests, turns: issuance.NewTurns(), issuers: issuers, live: d.Live,
 			maxTTL: options.MaxTTL, allowedSigners: options.AllowedSigners, window: options.Spread, deniable: options.Deniable,
 		},
+		devices:    requestsOfHolders,
 		accounts:   accounts,
 		withdrawal: withdrawal{bindings: writer, live: d.Live, secrets: secrets, requests: requests, accounts: accounts, reach: d.Reach},
 		statuses:   statuses.NewWriter(known, d.Live, d.Events, d.Metrics),
@@ -174,6 +178,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		if apierrors.IsNotFound(err) {
 			r.bindings.forget(request.Name)
 			r.credential.forget(request.Name)
+			r.devices.requests.Forget(request.Name)
 			r.statuses.Forget(request.Name)
 			return reconcile.Result{}, nil
 		}
@@ -184,21 +189,22 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if ending := access.End(identity, now); ending != nil && !ending.Unfounded(&status, dormancy) {
 		return r.withdraw(ctx, identity, status, *ending, now)
 	}
-	seen := r.observer.Observe(ctx, identity, status, now)
+	seen := r.observer.Observe(ctx, identity, holder.Published(identity, status), now)
 	// Bindings first: where a revocation changed their subject, the old credential loses its rights before
 	// the new one is asked for. What stands in the way of a binding never stops a renewal.
 	bindings := r.bindings.apply(ctx, seen)
 	enrolment := r.enrol(ctx, seen)
 	credential := r.keep(ctx, seen, bindings)
-	stale := bindings.stale || enrolment.stale || credential.stale
+	devices := r.devices.settle(ctx, seen)
+	stale := bindings.stale || enrolment.stale || credential.stale || devices.stale
 	after := report.Compute(report.Input{
 		Identity: identity, Dormancy: dormancy, Reach: r.reach(), Before: status, Now: now, Stale: stale || statuses.Interrupted(ctx),
-		Bindings: bindings.Bindings, Enrolment: enrolment.Enrolment, Credential: credential.Credential,
+		Bindings: bindings.Bindings, Enrolment: enrolment.Enrolment, Credential: credential.Credential, Devices: devices.Devices,
 	})
 	return r.statuses.Conclude(ctx, identity, after, statuses.Conclusion{
 		Now: now, Stale: stale,
-		Next: []time.Time{bindings.next, credential.next, dormancy.Next, report.NextChange(identity, &after, now)},
-		Errs: []error{credential.err, enrolment.err, bindings.err},
+		Next: []time.Time{bindings.next, credential.next, devices.next, dormancy.Next, report.NextChange(identity, &after, now)},
+		Errs: []error{credential.err, enrolment.err, devices.err, bindings.err}, Events: devices.events,
 	})
 }
 
@@ -218,11 +224,13 @@ func (r *Reconciler) keep(ctx context.Context, seen look.Look, bindings bindings
 func (r *Reconciler) withdraw(
 	ctx context.Context, identity *v1alpha1.ClientIdentity, status v1alpha1.ClientIdentityStatus, ending access.Ending, now time.Time,
 ) (reconcile.Result, error) {
+	devices := r.devices.end(ctx, identity, status, now)
 	outcome := r.withdrawal.apply(ctx, identity, status, ending, look.Doubtful(identity, &status, r.bindings.first(identity)), now)
 	if outcome.CredentialGone {
 		r.credential.forget(identity.Name)
 	}
+	outcome.Devices = devices.Changes
 	return r.statuses.Conclude(ctx, identity, report.ComputeWithdrawn(outcome.Withdrawal), statuses.Conclusion{
-		Now: now, Stale: outcome.Stale, Errs: []error{outcome.err},
+		Now: now, Stale: outcome.Stale || devices.stale, Next: []time.Time{devices.next}, Errs: []error{outcome.err, devices.err}, Events: devices.events,
 	})
 }

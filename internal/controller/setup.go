@@ -6,6 +6,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -31,6 +32,7 @@ import (
 	"github.com/clientidentity/operator/internal/cluster"
 	"github.com/clientidentity/operator/internal/dependent"
 	"github.com/clientidentity/operator/internal/enrolment"
+	"github.com/clientidentity/operator/internal/issuance"
 	"github.com/clientidentity/operator/internal/look"
 	"github.com/clientidentity/operator/internal/namesake"
 	"github.com/clientidentity/operator/internal/secret"
@@ -64,7 +66,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, con
 		Named("clientidentity").
 		Watches(&v1alpha1.ClientIdentity{}, r.client.Watching(&handler.EnqueueRequestForObject{}), builder.WithPredicates(beyondMessages())).
 		Watches(&v1alpha1.ClientIdentity{}, r.namesakes()).
-		Watches(&certificatesv1.CertificateSigningRequest{}, toIdentity).
+		Watches(&certificatesv1.CertificateSigningRequest{}, r.client.Watching(handler.EnqueueRequestsFromMapFunc(aboutRequests))).
 		Watches(&rbacv1.RoleBinding{}, toIdentity).
 		Watches(&rbacv1.ClusterRoleBinding{}, toIdentity).
 		Watches(&rbacv1.Role{}, toIdentity).
@@ -106,6 +108,9 @@ func (r *Reconciler) index(ctx context.Context, indexer client.FieldIndexer) err
 	}); err != nil {
 		return fmt.Errorf("index identities by namespace: %w", err)
 	}
+	if err := indexer.IndexField(ctx, &certificatesv1.CertificateSigningRequest{}, issuance.IndexAbout, issuance.About); err != nil {
+		return fmt.Errorf("index requests by identity: %w", err)
+	}
 	for _, object := range []client.Object{
 		&certificatesv1.CertificateSigningRequest{}, &rbacv1.RoleBinding{}, &rbacv1.ClusterRoleBinding{}, &rbacv1.Role{},
 		secret.NewMetadata(), enrolment.NewMetadata(),
@@ -125,6 +130,17 @@ func ownerRequests(_ context.Context, object client.Object) []reconcile.Request 
 	var requests []reconcile.Request
 	for _, name := range dependent.Identities(object) {
 		requests = append(requests, requestFor(name))
+	}
+	return requests
+}
+
+// aboutRequests asks for a pass over the identities that a CertificateSigningRequest belongs to, or is about.
+func aboutRequests(ctx context.Context, object client.Object) []reconcile.Request {
+	requests := ownerRequests(ctx, object)
+	for _, name := range issuance.About(object) {
+		if request := requestFor(name); name != "" && !slices.Contains(requests, request) {
+			requests = append(requests, request)
+		}
 	}
 	return requests
 }

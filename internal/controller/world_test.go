@@ -32,6 +32,7 @@ import (
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/cluster"
 	"github.com/clientidentity/operator/internal/dependent"
+	"github.com/clientidentity/operator/internal/issuance"
 	"github.com/clientidentity/operator/internal/look"
 	"github.com/clientidentity/operator/internal/secret"
 )
@@ -93,6 +94,7 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 			return []string{o.(*v1alpha1.ClientIdentity).Spec.Username}
 		}).
 		WithIndex(&v1alpha1.ClientIdentity{}, indexNamespace, func(o client.Object) []string { return namespacesOf(places, o) })
+	builder = builder.WithIndex(&certificatesv1.CertificateSigningRequest{}, issuance.IndexAbout, issuance.About)
 	for _, object := range []client.Object{
 		&certificatesv1.CertificateSigningRequest{}, &rbacv1.RoleBinding{}, &rbacv1.ClusterRoleBinding{}, &rbacv1.Role{}, &corev1.Secret{}, &corev1.ServiceAccount{},
 	} {

@@ -94,8 +94,11 @@ func deviceTaken(j *judgement) *Decision {
 	return nil
 }
 
-// tooOften keeps a device that asks in a loop from keeping the signer busy.
+// tooOften keeps a device that asks in a loop from keeping the signer busy. One that is enrolled anew does not wait.
 func tooOften(j *judgement) *Decision {
+	if j.enrols && j.device != nil && j.device.Approval != nil && j.device.Approval.Key != j.key {
+		return nil
+	}
 	if j.device == nil || j.device.Approval == nil || j.device.Approval.Time == nil || ours(j.device, j.UID) {
 		return nil
 	}
@@ -109,10 +112,7 @@ func tooMany(j *judgement) *Decision {
 	if !j.enrols {
 		return nil
 	}
-	most := DefaultMaxDevices
-	if j.Identity.Spec.MaxDevices != nil {
-		most = int(*j.Identity.Spec.MaxDevices)
-	}
+	most := MaxDevices(&j.Identity.Spec)
 	var names []string
 	for i := range j.Status.Devices {
 		if d := &j.Status.Devices[i]; d.Name != j.deviceName && (j.inUse(d) || j.open(d)) {
@@ -124,6 +124,14 @@ func tooMany(j *judgement) *Decision {
 	}
 	return deny(ReasonTooManyDevices, "ClientIdentity %q has %d devices (%s), and spec.maxDevices is %d: have one revoked, or maxDevices raised",
 		j.Identity.Name, len(names), strings.Join(names, ", "), most)
+}
+
+// MaxDevices returns on how many devices a holder may have a valid certificate at a time.
+func MaxDevices(spec *v1alpha1.ClientIdentitySpec) int {
+	if spec.MaxDevices != nil {
+		return int(*spec.MaxDevices)
+	}
+	return DefaultMaxDevices
 }
 
 // inUse says whether the newest certificate of a device is valid and not revoked. That of a suspended one is, too, but its name may be taken again.

@@ -46,7 +46,9 @@ func byName(a, b v1alpha1.Device) int {
 }
 
 // NextRevision returns the revision of the next certificate that is issued.
-func NextRevision(status *v1alpha1.ClientIdentityStatus) int64 { return history.LastRevision(status) + 1 }
+func NextRevision(status *v1alpha1.ClientIdentityStatus) int64 {
+	return history.LastRevision(status) + 1
+}
 
 // Suspend keeps a device from renewing until it is enrolled again.
 func Suspend(status *v1alpha1.ClientIdentityStatus, device, message string) {

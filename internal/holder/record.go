@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/access"
 	"github.com/clientidentity/operator/internal/certificate"
 	"github.com/clientidentity/operator/internal/history"
 	rules "github.com/clientidentity/operator/internal/renewal"
@@ -52,6 +53,19 @@ func Apply(identity *v1alpha1.ClientIdentity, status *v1alpha1.ClientIdentitySta
 	case c.Issued != nil:
 		record(identity, status, *c.Issued, now)
 	}
+}
+
+// Published returns the status without its certificate where that is a device's, or where devices have certificates: none of them is
+// published.
+func Published(identity *v1alpha1.ClientIdentity, status v1alpha1.ClientIdentityStatus) v1alpha1.ClientIdentityStatus {
+	if status.Certificate == nil {
+		return status
+	}
+	listed := access.Listed(&status, status.Certificate.Fingerprint)
+	if identity.Spec.PrivateKey.Source == v1alpha1.SourceHolder || (listed != nil && listed.Device != "") {
+		status.Certificate = nil
+	}
+	return status
 }
 
 const (

@@ -39,8 +39,12 @@ func (r *Requests) CloseStrays(ctx context.Context, identity *v1alpha1.ClientIde
 
 // close deletes one unfinished request, if it is still the one that was seen.
 func (r *Requests) close(ctx context.Context, name string, uid types.UID) error {
+	return deleteRequest(ctx, r.client, name, uid)
+}
+
+func deleteRequest(ctx context.Context, c client.Client, name string, uid types.UID) error {
 	seen := &certificatesv1.CertificateSigningRequest{ObjectMeta: metav1.ObjectMeta{Name: name, UID: uid}}
-	err := r.client.Delete(ctx, seen, client.Preconditions{UID: &uid})
+	err := c.Delete(ctx, seen, client.Preconditions{UID: &uid})
 	if client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) {
 		return fmt.Errorf("delete CertificateSigningRequest %q: %w", name, err)
 	}

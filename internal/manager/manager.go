@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/selection"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -224,7 +225,7 @@ func cacheOptions(options Options) cache.Options {
 	return cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
-			&certificatesv1.CertificateSigningRequest{}: {Label: ours, Transform: slimDependent},
+			&certificatesv1.CertificateSigningRequest{}: {Label: aboutIdentities(), Transform: slimDependent},
 			&rbacv1.RoleBinding{}:                       {Label: ours, Transform: slimDependent},
 			&rbacv1.ClusterRoleBinding{}:                {Label: ours, Transform: slimDependent},
 			&corev1.Namespace{}:                         {Transform: slimNamespace},
@@ -237,6 +238,13 @@ func cacheOptions(options Options) cache.Options {
 			}},
 		},
 	}
+}
+
+// aboutIdentities selects requests that may be about an identity: our own, and those that holders make.
+func aboutIdentities() labels.Selector {
+	labelled, err := labels.NewRequirement(v1alpha1.IdentityLabel, selection.Exists, nil)
+	utilruntime.Must(err)
+	return labels.NewSelector().Add(*labelled)
 }
 
 // cachesSynced says that the operator has seen the cluster.

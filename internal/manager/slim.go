@@ -94,7 +94,11 @@ func slimRequest(csr *certificatesv1.CertificateSigningRequest) {
 	csr.Spec.Extra, csr.Spec.Groups = nil, nil
 	csr.Spec.SignerName, csr.Spec.Username = dependent.Cut(csr.Spec.SignerName), dependent.Cut(csr.Spec.Username)
 	csr.Spec.Usages = csr.Spec.Usages[:min(len(csr.Spec.Usages), keptConditions)]
-	csr.Spec.Request = append([]byte(nil), csr.Spec.Request[:min(len(csr.Spec.Request), keptData)]...)
+	if owner := metav1.GetControllerOf(csr); owner != nil && dependent.IsIdentity(owner) {
+		csr.Spec.Request = append([]byte(nil), csr.Spec.Request[:min(len(csr.Spec.Request), keptData)]...)
+	} else {
+		csr.Spec.Request = nil // a holder's: it is read live before anything is decided
+	}
 	csr.Status.Certificate = append([]byte(nil), csr.Status.Certificate[:min(len(csr.Status.Certificate), keptData)]...)
 	var kept []certificatesv1.CertificateSigningRequestCondition
 	for _, c := range csr.Status.Conditions[:min(len(csr.Status.Conditions), keptConditions)] {

@@ -114,7 +114,7 @@ func (p *Past) Written(identity *v1alpha1.ClientIdentity, after *v1alpha1.Client
 	if happened.revocation != "" {
 		p.revocations.WithLabelValues(happened.revocation, happened.revocationReason).Inc()
 	}
-	for _, event := range report.Events(identity, after) {
-		p.events.WithLabelValues(event.Type, event.Reason).Inc()
-	}
 }
+
+// Recorded counts an event.
+func (p *Past) Recorded(event report.Event) { p.events.WithLabelValues(event.Type, event.Reason).Inc() }

@@ -11,6 +11,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/report"
 )
 
 // statusOf changes the status of an identity that is ready since the start.
@@ -130,6 +131,8 @@ func matches(metric *dto.Metric, labels map[string]string) bool {
 func TestWhatIsWrittenIsCounted(t *testing.T) {
 	past := NewPast(Signers{signer}, "v1")
 	identity := ready("alice")
+	past.Recorded(report.Event{Type: "Normal", Reason: "Renewed"})
+	past.Recorded(report.Event{Type: "Warning", Reason: v1alpha1.ReasonDenied})
 	past.Written(identity, renewed(40*time.Minute), start.Add(40*time.Minute+time.Second))
 	past.Written(identity, statusOf(failed(time.Minute, v1alpha1.ReasonDenied), with(condition(v1alpha1.ConditionCertificateIssued, true, v1alpha1.ReasonDenied))), start.Add(time.Minute))
 	past.Written(identity, statusOf(completed(time.Second)), start.Add(time.Minute))

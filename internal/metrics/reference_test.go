@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/report"
 )
 
 // everything returns a registry in which each metric has a value.
@@ -32,6 +33,7 @@ func everything(t *testing.T) *prometheus.Registry {
 	cached.request("alice-1", signer, 0)
 	past := NewPast(Signers{signer}, "v1.2.3")
 	past.Written(ready("alice", without), &ready("alice").Status, start.Add(time.Minute))
+	past.Recorded(report.Event{Type: "Normal", Reason: "Issued"})
 	past.Reaches(v1alpha1.ReachAPIServer)
 	return registryOf(t, presentAfter(cached, time.Minute), past)
 }

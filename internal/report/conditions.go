@@ -22,6 +22,9 @@ import (
 func setConditions(status *v1alpha1.ClientIdentityStatus, in Input) {
 	meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionWithdrawn)
 	valid := in.Credential.Usable && status.Certificate != nil && status.Certificate.NotAfter != nil && in.Now.Before(status.Certificate.NotAfter.Time)
+	if byHolders(in) {
+		valid = status.Certificate != nil // of a device
+	}
 	set := func(t string, ok bool, reason, message string) {
 		value := metav1.ConditionFalse
 		if ok {
@@ -51,7 +54,7 @@ func setConditions(status *v1alpha1.ClientIdentityStatus, in Input) {
 	switch {
 	case byHolders(in) && canEnrol(in) && in.Bindings.Problem == nil:
 		ready = true
-		set(v1alpha1.ConditionReady, true, certificateReason, certificateMessage)
+		set(v1alpha1.ConditionReady, true, readyReason(valid), certificateMessage)
 	case ready:
 		set(v1alpha1.ConditionReady, true, v1alpha1.ReasonReady, "The credential is published and proven, and every role binding is in place")
 	case !valid || !in.Credential.UpToDate:
@@ -75,7 +78,7 @@ func boundMessage(in Bindings) string {
 // is not ready, the identity is on its way. A valid credential whose renewal is tried again is not.
 func setProgress(status *v1alpha1.ClientIdentityStatus, in Input, ready bool) {
 	var halted *problem.Problem
-	for _, p := range []*problem.Problem{in.Credential.Problem, in.Bindings.Problem} {
+	for _, p := range []*problem.Problem{in.Credential.Problem, in.Enrolment.Problem, in.Devices.Problem, in.Bindings.Problem} {
 		if p != nil && p.Class == problem.Stalled && halted == nil {
 			halted = p
 		}
@@ -103,8 +106,10 @@ func setProgress(status *v1alpha1.ClientIdentityStatus, in Input, ready bool) {
 func certificateState(status *v1alpha1.ClientIdentityStatus, in Input, valid bool) (reason, message string) {
 	c := status.Certificate
 	switch {
+	case byHolders(in) && valid:
+		return deviceState(status, in)
 	case byHolders(in):
-		return enrolmentState(in)
+		return enrolmentState(status, in)
 	case valid && in.Credential.Problem != nil:
 		return in.Credential.Problem.Reason, fmt.Sprintf("%s (the published certificate is valid until %s)", in.Credential.Problem.Message, timing.Stamp(c.NotAfter.Time))
 	case valid && !in.Credential.UpToDate:

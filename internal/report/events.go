@@ -52,6 +52,7 @@ func Events(identity *v1alpha1.ClientIdentity, after *v1alpha1.ClientIdentitySta
 	events = append(events, timedBindings(identity, after)...)
 	events = append(events, revocationEvents(before, after)...)
 	events = append(events, dormancyEvents(before, after)...)
+	events = append(events, deviceEvents(identity, after)...)
 	now := meta.FindStatusCondition(after.Conditions, v1alpha1.ConditionWithdrawn)
 	if now != nil && meta.FindStatusCondition(before.Conditions, v1alpha1.ConditionWithdrawn) == nil {
 		events = append(events, Event{corev1.EventTypeNormal, now.Reason, actionWithdraw, note(now)})

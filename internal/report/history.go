@@ -79,6 +79,9 @@ func NextChange(identity *v1alpha1.ClientIdentity, status *v1alpha1.ClientIdenti
 	if end := identity.Spec.AccessUntil; end != nil {
 		times = append(times, end.Time)
 	}
+	for _, d := range inUse(identity, status, now) {
+		times = append(times, d.NotAfter.Time)
+	}
 	if c := status.Certificate; c != nil && c.NotAfter != nil {
 		times = append(times, c.NotAfter.Time)
 	}

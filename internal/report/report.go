@@ -16,6 +16,7 @@ import (
 	"github.com/clientidentity/operator/internal/access"
 	"github.com/clientidentity/operator/internal/certificate"
 	"github.com/clientidentity/operator/internal/history"
+	"github.com/clientidentity/operator/internal/holder"
 	"github.com/clientidentity/operator/internal/problem"
 	"github.com/clientidentity/operator/internal/renewal"
 )
@@ -32,6 +33,7 @@ type Input struct {
 	Bindings   Bindings
 	Enrolment  Enrolment
 	Credential Credential
+	Devices    Devices
 	// Dormancy is whether somebody uses it.
 	Dormancy access.Dormancy
 	// Reach is how far a revocation reaches; empty while nobody has found out.
@@ -102,13 +104,14 @@ func Compute(in Input) v1alpha1.ClientIdentityStatus {
 	setConditions(&status, in)
 	setRevocation(&status, in)
 	setDormant(&status, in)
+	setReused(&status, in.Identity.Generation, in.Identity.Name)
 	setState(&status)
 	return status
 }
 
 // facts returns the status without what its conditions say.
 func facts(in Input) v1alpha1.ClientIdentityStatus {
-	status := *in.Before.DeepCopy()
+	status := holder.Published(in.Identity, *in.Before.DeepCopy())
 	status.GroupList = groupList(in.Identity.Spec.Groups)
 	setEnrolment(&status, in)
 	status.BoundBindings = in.Bindings.Bound
@@ -120,7 +123,10 @@ func facts(in Input) v1alpha1.ClientIdentityStatus {
 	if in.Credential.Published != nil {
 		describe(&status, in.Credential.Published, in.Now)
 	}
-	if status.Certificate != nil {
+	applyDevices(&status, in.Devices.Changes, in.Identity, in.Now)
+	if byHolders(in) {
+		setDeviceCertificate(&status, in.Before.Certificate, in)
+	} else if status.Certificate != nil {
 		status.Certificate.RenewalTime = nil
 		if at := in.Credential.Schedule.RenewalTime; !at.IsZero() {
 			status.Certificate.RenewalTime = &metav1.Time{Time: at}

@@ -33,6 +33,8 @@ func StateOf(conditions []metav1.Condition) (state v1alpha1.ObservedState, reaso
 		return v1alpha1.ObservedWithdrawing, ready.Reason
 	case isTrue(stalled):
 		return v1alpha1.ObservedStalled, stalled.Reason
+	case isTrue(ready) && isTrue(find(v1alpha1.ConditionCredentialReused)):
+		return v1alpha1.ObservedAtRisk, v1alpha1.ReasonDeviceSuspended
 	case isTrue(ready) && (fineCertificate(certificate) || certificate.Reason == v1alpha1.ReasonAccessEnding):
 		return v1alpha1.ObservedReady, certificate.Reason
 	case isTrue(ready):

@@ -12,6 +12,7 @@ import (
 
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/access"
+	"github.com/clientidentity/operator/internal/holder"
 	"github.com/clientidentity/operator/internal/problem"
 )
 
@@ -30,6 +31,8 @@ type Withdrawal struct {
 	EnrolmentGone bool
 	// Done says that nothing is left.
 	Done bool
+	// Devices are changes of devices: what was issued to them last.
+	Devices []holder.Change
 	// Residual is what else grants the holder something, where it was looked up.
 	Residual *v1alpha1.ResidualAccess
 	// Problem is what keeps the access from ending, or nil.
@@ -43,6 +46,7 @@ type Withdrawal struct {
 func ComputeWithdrawn(in Withdrawal) v1alpha1.ClientIdentityStatus {
 	status := *in.Before.DeepCopy()
 	status.BoundBindings = 0
+	applyDevices(&status, in.Devices, in.Identity, in.Now)
 	if in.SecretGone {
 		status.SecretRef = nil
 	}

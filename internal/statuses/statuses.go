@@ -49,6 +49,8 @@ type Writer struct {
 // Metrics is told of each status that was written in place of the one that the identity has, and of the time of the pass.
 type Metrics interface {
 	Written(identity *v1alpha1.ClientIdentity, after *v1alpha1.ClientIdentityStatus, now time.Time)
+	// Recorded is told of each event.
+	Recorded(event report.Event)
 }
 
 // NewWriter returns a Writer that patches statuses with one client, reads identities past the caches with another, records
@@ -75,10 +77,15 @@ type Conclusion struct {
 	Next []time.Time
 	// Errs are what stands in the way: problems, errors that nothing more is known of, or nil.
 	Errs []error
+	// Events are about what no status tells.
+	Events []report.Event
 }
 
 // Conclude writes the status and says when to look again.
 func (s *Writer) Conclude(ctx context.Context, identity *v1alpha1.ClientIdentity, after v1alpha1.ClientIdentityStatus, c Conclusion) (reconcile.Result, error) {
+	for _, e := range c.Events {
+		s.record(identity, e)
+	}
 	err := s.write(ctx, identity, &after, c.Now)
 	if err != nil && !errors.Is(err, problem.ErrStale) {
 		return reconcile.Result{}, err
@@ -133,6 +140,10 @@ func (s *Writer) write(ctx context.Context, identity *v1alpha1.ClientIdentity, s
 	case apierrors.IsNotFound(err) || (apierrors.IsConflict(err) && identity.DeletionTimestamp != nil):
 		s.unwritten.forget(identity.Name)
 		return nil
+	case identity.Spec.PrivateKey.Source == v1alpha1.SourceHolder && err != nil:
+		// Nothing of it is known here alone: requests tell it again, and who entitled whom is judged by what the API server has.
+		s.unwritten.forget(identity.Name)
+		return err
 	case errors.Is(err, problem.ErrStale) && !publishes(&identity.Status, status):
 		s.unwritten.forget(identity.Name)
 		return err
@@ -145,9 +156,17 @@ func (s *Writer) write(ctx context.Context, identity *v1alpha1.ClientIdentity, s
 		s.metrics.Written(identity, status, now)
 	}
 	for _, e := range report.Events(identity, status) {
-		s.events.Eventf(identity, nil, e.Type, e.Reason, e.Action, "%s", e.Note)
+		s.record(identity, e)
 	}
 	return nil
+}
+
+// record records an event, and tells the metrics.
+func (s *Writer) record(identity *v1alpha1.ClientIdentity, e report.Event) {
+	s.events.Eventf(identity, nil, e.Type, e.Reason, e.Action, "%s", e.Note)
+	if s.metrics != nil {
+		s.metrics.Recorded(e)
+	}
 }
 
 // publishes says whether a status tells of another certificate than the one before.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/problem"
+	"github.com/clientidentity/operator/internal/report"
 )
 
 var now = time.Date(2026, 11, 22, 3, 4, 0, 0, time.UTC)
@@ -75,6 +76,8 @@ func ready() v1alpha1.ClientIdentityStatus {
 type counts int
 
 func (c *counts) Written(*v1alpha1.ClientIdentity, *v1alpha1.ClientIdentityStatus, time.Time) { *c++ }
+
+func (*counts) Recorded(report.Event) {}
 
 func TestAStatusIsWrittenOnceAndOnlyOnChange(t *testing.T) {
 	a, alice := newAPI(t)
