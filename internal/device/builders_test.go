@@ -6,6 +6,7 @@ package device
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -90,8 +91,8 @@ func (f *brittleFiles) Write(path string, data []byte) error {
 	return step("after writing")
 }
 
-// enrolled returns a machine with a certificate of 24 hours.
-func enrolled(t *testing.T) *world {
+// fresh returns a machine that was never enrolled.
+func fresh(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, clock: clocktesting.NewFakePassiveClock(start), time: start, files: &brittleFiles{}}
 	w.cluster = newCluster(t, func() time.Time { return w.time }, holder.Parameters{
@@ -108,12 +109,19 @@ func enrolled(t *testing.T) *world {
 	}
 	w.folder = folder
 	w.publish()
-	if err := folder.Make(); err != nil {
+	return w
+}
+
+// enrolled returns a machine with a certificate of 24 hours.
+func enrolled(t *testing.T) *world {
+	t.Helper()
+	w := fresh(t)
+	if err := w.folder.Make(); err != nil {
 		t.Fatal(err)
 	}
 	record := &Record{Identity: "alice", UID: uid, Device: "laptop", Source: v1alpha1.SourceHolder, Secret: Place{"identities", "alice"}, Parameters: w.cluster.wanted}
 	w.issueFirst(record)
-	if err := folder.Save(record); err != nil {
+	if err := w.folder.Save(record); err != nil {
 		t.Fatal(err)
 	}
 	return w
@@ -122,8 +130,8 @@ func enrolled(t *testing.T) *world {
 // issueFirst enrols.
 func (w *world) issueFirst(record *Record) {
 	w.t.Helper()
-	s := &session{Device: w.Device, folder: w.folder, record: record, patience: time.Minute}
-	api, err := w.cluster.connect(Target{}, Login{Token: "invitation"})
+	s := &session{Device: w.Device, folder: w.folder, record: record, parameters: &record.Parameters, patience: time.Minute}
+	api, err := w.cluster.connect(Target{}, Login{Token: fmt.Sprint("first ", w.cluster.calls)})
 	if err != nil {
 		w.t.Fatal(err)
 	}

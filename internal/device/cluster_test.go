@@ -53,7 +53,10 @@ type cluster struct {
 	undecided, down bool
 	// rejects makes it accept no certificate issued from then on.
 	rejects bool
-	deny    string
+	// taken are names of devices that exist, and accepted the invitations that were accepted, with the request.
+	taken    map[string]bool
+	accepted map[string]string
+	deny     string
 	// calls counts them, and step is called before and after each one.
 	calls int
 	step  func(what string) error
@@ -78,7 +81,7 @@ func newCluster(t *testing.T, now func() time.Time, wanted holder.Parameters) *c
 		t.Fatal(err)
 	}
 	return &cluster{
-		now: now, ca: ca, caKey: key, wanted: wanted, requests: map[string]*certificatesv1.CertificateSigningRequest{}, spent: map[string]string{},
+		now: now, ca: ca, caKey: key, wanted: wanted, accepted: map[string]string{}, requests: map[string]*certificatesv1.CertificateSigningRequest{}, spent: map[string]string{},
 	}
 }
 
@@ -140,7 +143,7 @@ func (c *connection) Submit(_ context.Context, request *certificatesv1.Certifica
 		}
 		object = request.DeepCopy()
 		object.CreationTimestamp = metav1.NewTime(c.now())
-		object.Spec.Extra = map[string]certificatesv1.ExtraValue{"credential": {fingerprint(c.login.Certificate)}}
+		object.Spec.Extra = map[string]certificatesv1.ExtraValue{"credential": {fingerprint(c.login.Certificate)}, "token": {c.login.Token}}
 		c.requests[object.Name] = object
 		return nil
 	})
@@ -191,6 +194,14 @@ func (c *cluster) decide(request *certificatesv1.CertificateSigningRequest) {
 	case c.suspended != "":
 		reason = holder.ReasonDeviceSuspended
 	case credential == "":
+		token := request.Spec.Extra["token"][0]
+		_, device, _ := holder.ParseRequestName(request.Name)
+		switch by := c.accepted[token]; {
+		case by != "" && by != request.Name:
+			reason = holder.ReasonInvitationUsed
+		case c.taken[device]:
+			reason = holder.ReasonDeviceExists
+		}
 	case !isKnown:
 		reason = holder.ReasonCredentialUnknown
 	case credential == c.newest && (spent == "" || spent == key), credential == c.last && key == c.key:
@@ -213,6 +224,8 @@ func (c *cluster) decide(request *certificatesv1.CertificateSigningRequest) {
 	request.Status.Conditions = []certificatesv1.CertificateSigningRequestCondition{{Type: certificatesv1.CertificateApproved}}
 	if credential != "" {
 		c.spent[credential] = key
+	} else {
+		c.accepted[request.Spec.Extra["token"][0]] = request.Name
 	}
 	request.Status.Certificate = c.sign(csr, time.Duration(*request.Spec.ExpirationSeconds)*time.Second)
 	if issued := fingerprint(request.Status.Certificate); credential == c.last {

@@ -57,6 +57,8 @@ type Record struct {
 	// Renewal is a renewal that is under way, and Enrolment an enrolment.
 	Renewal   *Pending   `json:"renewal,omitempty"`
 	Enrolment *Enrolment `json:"enrolment,omitempty"`
+	// Unwritten says that no kubeconfig was written yet since the enrolment.
+	Unwritten bool `json:"unwritten,omitempty"`
 }
 
 // Place names a Secret.
@@ -96,12 +98,15 @@ type Request struct {
 	TTL     time.Duration       `json:"ttl"`
 }
 
-// Enrolment is an enrolment that is under way.
+// Enrolment is an enrolment that is under way. What it was asked with takes the place of the record's once it is done.
 type Enrolment struct {
 	Pending
 	Device string `json:"device"`
 	// Invitation is how it is asked for; empty where an administrator asks.
-	Invitation string `json:"invitation,omitempty"`
+	Invitation string                `json:"invitation,omitempty"`
+	Secret     Place                 `json:"secret"`
+	Cluster    kubeconfig.Parameters `json:"cluster"`
+	Parameters holder.Parameters     `json:"parameters"`
 }
 
 // String tells nothing of the keys.

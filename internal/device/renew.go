@@ -6,12 +6,7 @@ package device
 import (
 	"context"
 	"errors"
-	"fmt"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-
-	"github.com/clientidentity/operator/api/v1alpha1"
-	"github.com/clientidentity/operator/internal/certificate"
 	"github.com/clientidentity/operator/internal/holder"
 )
 
@@ -23,10 +18,11 @@ var errNotDue = errors.New("not due")
 
 // renew renews with a key of this machine.
 func (s *session) renew(ctx context.Context) error {
+	s.parameters = &s.record.Parameters
 	if err := s.resume(); err != nil {
 		return err
 	}
-	if err := s.refresh(ctx); err != nil {
+	if err := s.refresh(ctx, s.record.Secret); err != nil {
 		return err
 	}
 	if life, err := s.record.Life(); err != nil {
@@ -99,22 +95,6 @@ func (s *session) resume() error {
 	return s.use(s.record.Current)
 }
 
-// refresh reads what to ask for. What is known stays where nothing is published any more: the answer to a request says why.
-func (s *session) refresh(ctx context.Context) error {
-	published, err := s.api.Published(ctx, s.record.Secret)
-	switch {
-	case apierrors.IsNotFound(err) || apierrors.IsForbidden(err):
-		return nil
-	case err != nil:
-		return fmt.Errorf("read what to ask for: %w", err)
-	}
-	p, err := holder.ParseParameters(published[v1alpha1.RequestKey])
-	if err == nil && p.UID == s.record.UID && p.Identity == s.record.Identity {
-		s.record.Parameters = p
-	}
-	return nil
-}
-
 // makeKey makes the key of the renewal. One that was asked for before stays, since the credential may be spent on it.
 func (s *session) makeKey() error {
 	if p := s.record.Renewal; p != nil {
@@ -126,18 +106,12 @@ func (s *session) makeKey() error {
 	if err != nil {
 		return err
 	}
-	key, err := s.Keys.New(s.record.Parameters.PrivateKey())
+	key, err := s.Keys.New(s.parameters.PrivateKey())
 	if err != nil {
 		return err
 	}
 	s.record.Renewal = &Pending{Key: key, Spent: life.Fingerprint}
 	return nil
-}
-
-// fits says whether a key is of the kind that is asked for.
-func (s *session) fits(handle string) bool {
-	signer, err := s.Keys.Signer(handle)
-	return err == nil && certificate.KeyMatches(s.record.Parameters.PrivateKey(), signer)
 }
 
 // refused gets ready to ask again after a refusal; it returns the refusal where that is of no use now. A request that was denied did not
@@ -149,12 +123,12 @@ func (s *session) refused(ctx context.Context, refusal *Refusal, try int) error 
 	again := false
 	switch previous := s.record.Previous; {
 	case refusal.outdated() && try < mostTries:
-		if err := s.refresh(ctx); err != nil {
+		if err := s.refresh(ctx, s.record.Secret); err != nil {
 			return err
 		}
 		// Another kind of key is asked for, and no request with this one was ever approved.
 		if again = true; !p.Unresolved && !s.fits(p.Key) && s.record.spentOn() == s.record.Current {
-			key, err := s.Keys.New(s.record.Parameters.PrivateKey())
+			key, err := s.Keys.New(s.parameters.PrivateKey())
 			if err != nil {
 				return err
 			}

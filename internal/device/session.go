@@ -13,7 +13,9 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/utils/clock"
 
+	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/certificate"
+	"github.com/clientidentity/operator/internal/holder"
 )
 
 // How long to wait between two looks at a request.
@@ -60,6 +62,8 @@ type session struct {
 	folder *Folder
 	record *Record
 	target Target
+	// parameters are what to ask for.
+	parameters *holder.Parameters
 	// api is the API server, asked with the credential or invitation that entitles.
 	api API
 	// patience is how long a request is waited for.
@@ -104,6 +108,28 @@ func (s *session) use(c *Credential) error {
 	return err
 }
 
+// refresh reads what to ask for. What is known stays where nothing is published any more: the answer to a request says why.
+func (s *session) refresh(ctx context.Context, place Place) error {
+	published, err := s.api.Published(ctx, place)
+	switch {
+	case apierrors.IsNotFound(err) || apierrors.IsForbidden(err):
+		return nil
+	case err != nil:
+		return fmt.Errorf("read what to ask for: %w", err)
+	}
+	p, err := holder.ParseParameters(published[v1alpha1.RequestKey])
+	if err == nil && p.UID == s.record.UID && p.Identity == s.record.Identity {
+		*s.parameters = p
+	}
+	return nil
+}
+
+// fits says whether a key is of the kind that is asked for.
+func (s *session) fits(handle string) bool {
+	signer, err := s.Keys.Signer(handle)
+	return err == nil && certificate.KeyMatches(s.parameters.PrivateKey(), signer)
+}
+
 // open returns the request for a key: the one that was made before, as long as the API server has it, or a new one, which is on disk
 // before it is made.
 func (s *session) open(ctx context.Context, p *Pending, device string) (*certificatesv1.CertificateSigningRequest, error) {
@@ -124,7 +150,7 @@ func (s *session) open(ctx context.Context, p *Pending, device string) (*certifi
 	if err != nil {
 		return nil, err
 	}
-	if p.Request, err = plan(s.record.Parameters, device, signer, s.now()); err != nil {
+	if p.Request, err = plan(*s.parameters, device, signer, s.now()); err != nil {
 		return nil, err
 	}
 	if err := s.save(); err != nil {

@@ -66,6 +66,7 @@ func NewCommand(streams genericiooptions.IOStreams, now clock.PassiveClock, vers
 // commands returns all commands, in the order of the help.
 func commands(env *Env) []*cobra.Command {
 	return []*cobra.Command{
+		newCredentialCommand(env),
 		newListCommand(env),
 		newRenewCommand(env),
 		newStatusCommand(env),
