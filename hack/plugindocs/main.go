@@ -32,7 +32,7 @@ func main() {
 	root := plugin.NewCommand(genericiooptions.IOStreams{Out: io.Discard, ErrOut: io.Discard}, clock.RealClock{}, "")
 	var commands []*cobra.Command
 	for _, command := range root.Commands() {
-		if command.IsAvailableCommand() {
+		if command.IsAvailableCommand() || (command.Hidden && command.Long != "") { // kubeconfigs call that one
 			commands = append(commands, command)
 		}
 	}

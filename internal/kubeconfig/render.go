@@ -99,14 +99,19 @@ func read(data []byte, user func(*clientcmdapi.AuthInfo) *clientcmdapi.AuthInfo)
 // config returns the kubeconfig in clientcmd's own types.
 func (p Parameters) config(user *clientcmdapi.AuthInfo) *clientcmdapi.Config {
 	c := clientcmdapi.NewConfig()
-	c.Clusters[p.ClusterName] = &clientcmdapi.Cluster{
+	c.Clusters[p.ClusterName] = p.cluster()
+	c.AuthInfos[p.ContextName] = user
+	c.Contexts[p.ContextName] = &clientcmdapi.Context{Cluster: p.ClusterName, AuthInfo: p.ContextName, Namespace: p.Namespace}
+	c.CurrentContext = p.ContextName
+	return c
+}
+
+// cluster returns the cluster in clientcmd's own types.
+func (p Parameters) cluster() *clientcmdapi.Cluster {
+	return &clientcmdapi.Cluster{
 		Server:                   p.Server,
 		TLSServerName:            p.TLSServerName,
 		ProxyURL:                 p.ProxyURL,
 		CertificateAuthorityData: p.CertificateAuthorityData,
 	}
-	c.AuthInfos[p.ContextName] = user
-	c.Contexts[p.ContextName] = &clientcmdapi.Context{Cluster: p.ClusterName, AuthInfo: p.ContextName, Namespace: p.Namespace}
-	c.CurrentContext = p.ContextName
-	return c
 }

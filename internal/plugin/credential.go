@@ -15,7 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	clientauthenticationv1 "k8s.io/client-go/pkg/apis/clientauthentication/v1"
 
-	"github.com/clientidentity/operator/internal/device"
+	"github.com/clientidentity/operator/internal/machine"
 )
 
 // execInfoVariable is where clients tell exec plugins which API server they are for.
@@ -24,8 +24,9 @@ const execInfoVariable = "KUBERNETES_EXEC_INFO"
 func newCredentialCommand(env *Env) *cobra.Command {
 	var identity, uid string
 	cmd := &cobra.Command{
-		Use:   "credential --identity NAME --uid UID",
-		Short: "Give kubectl the credential of this machine, renewed if it is time: kubeconfigs call it",
+		Use:    "credential --identity NAME --uid UID",
+		Hidden: true, // nobody calls it by hand
+		Short:  "Give kubectl the credential of this machine, renewed if it is time: kubeconfigs call it",
 		Long: `Gives kubectl, and everything else that reads kubeconfigs, the certificate and key of this machine (an exec credential plugin,
 client.authentication.k8s.io/v1). Nobody calls it but kubeconfigs, which enroll and kubeconfig write.
 
@@ -37,13 +38,15 @@ error: it says so in one line on stderr, at most once in five minutes, and tries
 The files are in $XDG_DATA_HOME/kubectl-clientidentity/UID (~/.local/share on Linux; KUBECTL_CLIENTIDENTITY_HOME replaces the folder above UID),
 and only their owner can read them. They belong to one machine: the second copy that renews has the device suspended.
 
-A kuberc that lets kubectl call some programs only (kubectl 1.35 and later) needs an entry:
+A kuberc that lets kubectl call some programs only (kubectl 1.35 and later) needs an entry, with name instead of command for kubectl 1.35:
 
     apiVersion: kubectl.config.k8s.io/v1beta1
     kind: Preference
     credentialPluginPolicy: Allowlist
     credentialPluginAllowlist:
-    - command: kubectl-clientidentity   # kubectl 1.35: name instead of command`,
+    - command: kubectl-clientidentity
+
+It takes no permission but those that the operator gives holders.`,
 		Example: Example(
 			"# What a kubeconfig has",
 			"users:",
@@ -54,7 +57,10 @@ A kuberc that lets kubectl call some programs only (kubectl 1.35 and later) need
 			"      command: kubectl-clientidentity",
 			"      args: [credential, --identity, alice, --uid, c9f3b3e4-63f0-4a58-9d5c-3f5a0a4a5d11]",
 			"      interactiveMode: Never",
-			"      provideClusterInfo: true"),
+			"      provideClusterInfo: true",
+			"",
+			"# What kubectl gets: a certificate and a private key",
+			"kubectl clientidentity credential --identity alice --uid c9f3b3e4-63f0-4a58-9d5c-3f5a0a4a5d11"),
 		Args:              cobra.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -62,7 +68,7 @@ A kuberc that lets kubectl call some programs only (kubectl 1.35 and later) need
 			if err != nil {
 				return err
 			}
-			served, err := env.device().Serve(cmd.Context(), identity, types.UID(uid), target)
+			served, err := env.machine().Serve(cmd.Context(), identity, types.UID(uid), target)
 			if err != nil {
 				return err
 			}
@@ -76,15 +82,15 @@ A kuberc that lets kubectl call some programs only (kubectl 1.35 and later) need
 	return cmd
 }
 
-// device returns this machine, which tells what it has to say on stderr.
-func (e *Env) device() *device.Device {
-	d := device.New(device.Home(os.Getenv), func(message string) { fmt.Fprintf(e.ErrOut, "kubectl-clientidentity: %s\n", clean(message)) })
+// machine returns this machine, which tells what it has to say on stderr.
+func (e *Env) machine() *machine.Device {
+	d := machine.New(machine.Home(os.Getenv), func(message string) { fmt.Fprintf(e.ErrOut, "kubectl-clientidentity: %s\n", clean(message)) })
 	d.Clock = e.Clock
 	return d
 }
 
 // execTarget returns the API server that a client tells of; nil where it tells of none.
-func execTarget(info string) (*device.Target, error) {
+func execTarget(info string) (*machine.Target, error) {
 	if info == "" {
 		return nil, nil
 	}
@@ -99,14 +105,14 @@ func execTarget(info string) (*device.Target, error) {
 	if cluster == nil || cluster.Server == "" {
 		return nil, nil
 	}
-	return &device.Target{
+	return &machine.Target{
 		Server: cluster.Server, TLSServerName: cluster.TLSServerName, ProxyURL: cluster.ProxyURL,
 		CertificateAuthorityData: cluster.CertificateAuthorityData, Insecure: cluster.InsecureSkipTLSVerify,
 	}, nil
 }
 
 // writeCredential writes what clients read.
-func writeCredential(out io.Writer, served device.Served) error {
+func writeCredential(out io.Writer, served machine.Served) error {
 	data, err := json.Marshal(clientauthenticationv1.ExecCredential{
 		TypeMeta: metav1.TypeMeta{APIVersion: clientauthenticationv1.SchemeGroupVersion.String(), Kind: "ExecCredential"},
 		Status: &clientauthenticationv1.ExecCredentialStatus{

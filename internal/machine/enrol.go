@@ -1,7 +1,7 @@
 // Copyright The Client Identity Operator Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package device
+package machine
 
 import (
 	"context"

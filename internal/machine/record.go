@@ -1,13 +1,13 @@
 // Copyright The Client Identity Operator Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package device is the holder's device: the credentials that this machine has, and how it gets them. It makes keys, asks for
+// Package machine is a device of a holder: the credentials that this machine has, and how it gets them. It makes keys, asks for
 // certificates, renews them with the ones it has, and hands them to kubectl.
 //
 // A credential is renewed to one key: whoever asks for a second one with it is taken for a thief. So everything is on disk before
 // anything is asked, a key is used until its certificate is in place, whatever becomes of the requests that were made with it, and
 // nothing that goes wrong (a full disk, a killed process, no network, a wrong clock) loses what is in use.
-package device
+package machine
 
 import (
 	"encoding/json"
