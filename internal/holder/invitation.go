@@ -17,6 +17,7 @@ import (
 	"unicode/utf8"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	kjson "sigs.k8s.io/json"
 
 	"github.com/clientidentity/operator/internal/kubeconfig"
@@ -45,6 +46,8 @@ type Invitation struct {
 	Expires time.Time
 	// Device is how the device is to be called; empty leaves that to it.
 	Device string
+	// Secret is where the parameters are published: devices read them again when they renew. It may be empty.
+	Secret types.NamespacedName
 	// Parameters are what to ask for.
 	Parameters Parameters
 }
@@ -69,6 +72,8 @@ type wire struct {
 	Token                    string          `json:"token"`
 	Expires                  *metav1.Time    `json:"expires"`
 	Device                   string          `json:"device,omitempty"`
+	SecretNamespace          string          `json:"secretNamespace,omitempty"`
+	SecretName               string          `json:"secretName,omitempty"`
 	Parameters               json.RawMessage `json:"request"`
 }
 
@@ -86,7 +91,7 @@ func (i Invitation) Encode() (string, error) {
 	data, err := json.Marshal(wire{
 		Server: k.Server, TLSServerName: k.TLSServerName, ProxyURL: k.ProxyURL, CertificateAuthorityData: string(k.CertificateAuthorityData),
 		ClusterName: k.ClusterName, ContextName: k.ContextName, Namespace: k.Namespace,
-		Token: i.Token, Expires: &metav1.Time{Time: i.Expires}, Device: i.Device, Parameters: parameters,
+		Token: i.Token, Expires: &metav1.Time{Time: i.Expires}, Device: i.Device, SecretNamespace: i.Secret.Namespace, SecretName: i.Secret.Name, Parameters: parameters,
 	})
 	if err != nil || len(data) > maxInvitationJSON {
 		return "", errors.New("the invitation cannot be encoded: spec.kubeconfig is too large for one")
@@ -140,7 +145,7 @@ func ParseInvitation(text string) (Invitation, error) {
 			Server: w.Server, TLSServerName: w.TLSServerName, ProxyURL: w.ProxyURL, CertificateAuthorityData: []byte(w.CertificateAuthorityData),
 			ClusterName: w.ClusterName, ContextName: w.ContextName, Namespace: w.Namespace,
 		},
-		Token: w.Token, Expires: w.Expires.Time, Device: w.Device, Parameters: parameters,
+		Token: w.Token, Expires: w.Expires.Time, Device: w.Device, Secret: types.NamespacedName{Namespace: w.SecretNamespace, Name: w.SecretName}, Parameters: parameters,
 	}
 	return i, i.check()
 }

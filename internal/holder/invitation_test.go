@@ -22,6 +22,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/holder"
@@ -95,6 +96,7 @@ func TestInvitationsThatAreNotMade(t *testing.T) {
 		"a huge token":          func(i *holder.Invitation) { i.Token += strings.Repeat("a", 16<<10) },
 		"no end":                func(i *holder.Invitation) { i.Expires = time.Time{} },
 		"a device of no name":   func(i *holder.Invitation) { i.Device = "My Laptop" },
+		"half of a Secret":      func(i *holder.Invitation) { i.Secret.Name = "" },
 		"no server":             func(i *holder.Invitation) { i.Kubeconfig.Server = "" },
 		"a user in the server":  func(i *holder.Invitation) { i.Kubeconfig.Server = "https://a:b@c" },
 		"a query in the server": func(i *holder.Invitation) { i.Kubeconfig.Server = "https://c?a" },
@@ -177,6 +179,7 @@ func invitation() holder.Invitation {
 			Server: "https://api.example.com:6443", ClusterName: "production", ContextName: "alice@production", CertificateAuthorityData: rsaCA(),
 		},
 		Token: token(), Expires: time.Date(2026, 11, 26, 15, 0, 0, 0, time.UTC).Local(), Device: "laptop",
+		Secret: types.NamespacedName{Namespace: "client-identities", Name: "alice-kubeconfig"},
 		Parameters: holder.ParametersFor(&v1alpha1.ClientIdentity{
 			ObjectMeta: metav1.ObjectMeta{Name: "alice", UID: "c9f3b3e4-0000-4000-8000-000000000000"},
 			Spec: v1alpha1.ClientIdentitySpec{

@@ -47,6 +47,8 @@ func (i Invitation) check() error {
 		return errors.New("the invitation has no end")
 	case i.Device != "" && ValidDevice(i.Device) != "":
 		return errors.New("the invitation has a name for the device that is no DNS label")
+	case (i.Secret.Namespace != "" || i.Secret.Name != "") && (len(validation.IsDNS1123Label(i.Secret.Namespace)) > 0 || len(validation.IsDNS1123Subdomain(i.Secret.Name)) > 0):
+		return errors.New("the invitation names a Secret that cannot be one")
 	}
 	if len(k.CertificateAuthorityData) > 0 {
 		if err := kubeconfig.ValidateCA(k.CertificateAuthorityData); err != nil {
