@@ -98,6 +98,19 @@ func (m *merging) write(env *Env, p kubeconfig.Parameters, user *clientcmdapi.Au
 	return path, machine.Replace(target, data, mode)
 }
 
+// check returns what would keep a context from being merged.
+func (m *merging) check(env *Env, p kubeconfig.Parameters, user *clientcmdapi.AuthInfo) error {
+	paths := m.paths(env)
+	all, err := loadAll(paths)
+	if err != nil {
+		return err
+	}
+	if err := kubeconfig.Merge(all.DeepCopy(), all, kubeconfig.Merging{Parameters: p, User: user, Overwrite: m.overwrite}); err != nil {
+		return fmt.Errorf("%s: %w", paths.GetDefaultFilename(), err)
+	}
+	return nil
+}
+
 // loadAll returns what clients read of all kubeconfigs.
 func loadAll(paths *clientcmd.PathOptions) (*clientcmdapi.Config, error) {
 	all, err := paths.GetStartingConfig()

@@ -67,6 +67,8 @@ func NewCommand(streams genericiooptions.IOStreams, now clock.PassiveClock, vers
 func commands(env *Env) []*cobra.Command {
 	return []*cobra.Command{
 		newCredentialCommand(env),
+		newEnrollCommand(env),
+		newKubeconfigCommand(env),
 		newListCommand(env),
 		newRenewCommand(env),
 		newStatusCommand(env),
