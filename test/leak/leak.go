@@ -99,7 +99,7 @@ func (m *Marks) In(data []byte) []string {
 
 // hash tells beginnings apart.
 func hash[T string | []byte](text T) uint16 {
-	return uint16(text[0]) ^ uint16(text[1])<<4 ^ uint16(text[2])<<8 //nolint:gosec // it is meant to wrap
+	return uint16(text[0]) ^ uint16(text[1])<<4 ^ uint16(text[2])<<8
 }
 
 // inBase64 returns what is left of texts in the base64 of something that holds them, wherever its groups of three begin.
