@@ -4,12 +4,14 @@
 package metrics
 
 import (
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/access"
 )
 
 // Why a certificate was asked for, as far as the statuses before and after tell.
@@ -20,6 +22,8 @@ const (
 	causeRequested = "Requested"
 	causeRevoked   = "Revoked"
 	causeChanged   = "Changed"
+	causeEnrolled  = "Enrolled"
+	causeRenewed   = "Renewed"
 )
 
 // Results.
@@ -59,6 +63,26 @@ func changeOf(before, after *v1alpha1.ClientIdentityStatus, now time.Time) chang
 	}
 	c.revocation, c.revocationReason = revocationOf(before, after)
 	return c
+}
+
+// devicesIssued returns why the certificates were asked for that devices were issued.
+func devicesIssued(before, after *v1alpha1.ClientIdentityStatus) []string {
+	var causes []string
+	for i := range after.Certificates {
+		c := &after.Certificates[i]
+		if c.Device == "" || access.Listed(before, c.Fingerprint) != nil {
+			continue
+		}
+		earlier := slices.ContainsFunc(before.Devices, func(d v1alpha1.Device) bool {
+			return d.Name == c.Device && d.Revision > 0 && d.Revision >= d.EnrolledRevision
+		})
+		if earlier {
+			causes = append(causes, causeRenewed)
+		} else {
+			causes = append(causes, causeEnrolled)
+		}
+	}
+	return causes
 }
 
 // causeOf returns why the certificate of the status after was asked for.

@@ -53,7 +53,7 @@ func NewPast(signers Signers, version string) *Past {
 	}
 	p.buildInfo.Set(1)
 	for _, signer := range signers {
-		for _, cause := range []string{causeFirst, causeDue, causeExpired, causeRequested, causeRevoked, causeChanged} {
+		for _, cause := range []string{causeFirst, causeDue, causeExpired, causeRequested, causeRevoked, causeChanged, causeEnrolled, causeRenewed} {
 			p.issuances.WithLabelValues(signer, resultPublished, cause)
 		}
 		for _, reason := range failures {
@@ -99,6 +99,12 @@ func (p *Past) Collect(metrics chan<- prometheus.Metric) {
 func (p *Past) Written(identity *v1alpha1.ClientIdentity, after *v1alpha1.ClientIdentityStatus, now time.Time) {
 	signer := p.signers.label(identity.Spec.SignerName)
 	happened := changeOf(&identity.Status, after, now)
+	for _, cause := range devicesIssued(&identity.Status, after) {
+		p.issuances.WithLabelValues(signer, resultPublished, cause).Inc()
+	}
+	if identity.Spec.PrivateKey.Source == v1alpha1.SourceHolder {
+		happened.published, happened.took, happened.late = "", nil, nil // devices renew when they are used
+	}
 	if happened.published != "" {
 		p.issuances.WithLabelValues(signer, resultPublished, happened.published).Inc()
 	}

@@ -4,6 +4,7 @@
 package metrics
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -164,5 +165,29 @@ func TestSignersThatTenantsMakeUpAreOne(t *testing.T) {
 	}
 	if got := valueOf(t, past, issuances.Name, map[string]string{labelSigner: otherSigner, labelReason: v1alpha1.ReasonRequestRejected}); got != 2 {
 		t.Errorf("counted %v times", got)
+	}
+}
+
+func TestCertificatesOfDevicesAreCountedAndNeverLate(t *testing.T) {
+	past := NewPast(Signers{signer}, "v1")
+	listed := func(revisions ...int64) *v1alpha1.ClientIdentity {
+		return ready("alice", func(id *v1alpha1.ClientIdentity) {
+			id.Spec.PrivateKey.Source = v1alpha1.SourceHolder
+			for _, revision := range revisions {
+				id.Status.Certificates = append(id.Status.Certificates, v1alpha1.IssuedCertificate{Device: "laptop", Fingerprint: fmt.Sprint(revision), Revision: revision})
+				id.Status.Devices = []v1alpha1.Device{{Name: "laptop", Revision: revision, EnrolledRevision: revisions[0]}}
+			}
+			id.Status.Certificate = issued(fmt.Sprint(len(revisions)), 0)
+		})
+	}
+	past.Written(listed(), &listed(1).Status, start.Add(time.Minute))
+	past.Written(listed(1), &listed(1, 2).Status, start.Add(72*time.Hour))
+	for cause, want := range map[string]float64{causeEnrolled: 1, causeRenewed: 1, causeDue: 0, causeExpired: 0, causeChanged: 0, causeFirst: 0} {
+		if got := valueOf(t, past, issuances.Name, map[string]string{labelResult: resultPublished, labelReason: cause, labelSigner: signer}); got != want {
+			t.Errorf("%s: %v, want %v", cause, got, want)
+		}
+	}
+	if got := valueOf(t, past, renewalDelay.Name, map[string]string{labelSigner: signer}); got != 0 {
+		t.Errorf("%v renewals were late", got)
 	}
 }

@@ -52,16 +52,17 @@ func (s Signers) label(name string) string {
 
 // descs are made once: Collect makes thousands of metrics of each.
 var descs = struct {
-	state, condition, notBefore, notAfter, renewal, until, bindings, attempts, pending, issuer, used *prometheus.Desc
+	state, condition, notBefore, notAfter, renewal, until, bindings, attempts, pending, issuer, used, device, deviceEnd *prometheus.Desc
 }{
 	identityState.desc(), identityCondition.desc(), certificateNotBefore.desc(), certificateNotAfter.desc(), certificateRenewal.desc(),
 	accessUntil.desc(), boundBindings.desc(), failedAttempts.desc(), pendingRequest.desc(), issuerCertificates.desc(), lastUsed.desc(),
+	deviceState.desc(), deviceNotAfter.desc(),
 }
 
 // conditions are the conditions that are told of; what others may write into the status is not.
 var conditions = []string{
 	v1alpha1.ConditionReady, v1alpha1.ConditionCertificateIssued, v1alpha1.ConditionAccessBound, v1alpha1.ConditionRevocationComplete,
-	v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled, v1alpha1.ConditionDormant, v1alpha1.ConditionWithdrawn,
+	v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled, v1alpha1.ConditionDormant, v1alpha1.ConditionWithdrawn, v1alpha1.ConditionCredentialReused,
 }
 
 // Describe implements prometheus.Collector.
@@ -88,7 +89,7 @@ func (p *Present) Collect(metrics chan<- prometheus.Metric) {
 		if since, signer := p.pending(ctx, identity); !since.IsZero() {
 			metrics <- gauge(descs.pending, seconds(since), identity.Name, signer)
 		}
-		if c := identity.Status.Certificate; c != nil {
+		if c := published(identity); c != nil {
 			issuers[[2]string{c.Issuer, c.AuthorityKeyID}]++
 		}
 	}
@@ -120,7 +121,14 @@ func (p *Present) identity(identity *v1alpha1.ClientIdentity, now time.Time, met
 	if used := status.LastUsed; used != nil {
 		timestamp(descs.used, &used.Time)
 	}
-	if c := status.Certificate; c != nil {
+	for j := range status.Devices {
+		d := &status.Devices[j]
+		metrics <- gauge(descs.device, 1, name, d.Name, string(d.State))
+		if d.NotAfter != nil {
+			metrics <- gauge(descs.deviceEnd, seconds(d.NotAfter.Time), name, d.Name)
+		}
+	}
+	if c := published(identity); c != nil {
 		timestamp(descs.notBefore, c.NotBefore)
 		timestamp(descs.notAfter, c.NotAfter)
 		timestamp(descs.renewal, c.RenewalTime)
@@ -128,6 +136,15 @@ func (p *Present) identity(identity *v1alpha1.ClientIdentity, now time.Time, met
 	if issuance := status.Issuance; issuance != nil && issuance.FailedAttempts > 0 {
 		metrics <- gauge(descs.attempts, float64(issuance.FailedAttempts), name, issuance.LastFailureReason)
 	}
+}
+
+// published returns the published certificate, or nil. Where holders make the keys none is: that a device was not used when it was to
+// renew is nothing that somebody is to be woken up for.
+func published(identity *v1alpha1.ClientIdentity) *v1alpha1.CertificateStatus {
+	if identity.Spec.PrivateKey.Source == v1alpha1.SourceHolder {
+		return nil
+	}
+	return identity.Status.Certificate
 }
 
 // stateOf returns status.state, unless the spec is a newer one, or has ended by now: then the status is yet to say so.

@@ -55,6 +55,21 @@ condition{condition="Ready",identity="alice",reason="Ready"} 1
 issuer_certificates{authority_key_id="0a",issuer="CN=kubernetes"} 1
 state{identity="alice",state="Ready"} 1`,
 		},
+		"of one whose holders make the keys": {
+			given: ready("alice", func(id *v1alpha1.ClientIdentity) {
+				id.Spec.PrivateKey.Source = v1alpha1.SourceHolder
+				id.Status.Devices = []v1alpha1.Device{{Name: "laptop", State: v1alpha1.DeviceActive, NotAfter: at(time.Hour)}, {Name: "phone", State: v1alpha1.DeviceSuspended}}
+			}, with(condition(v1alpha1.ConditionCredentialReused, true, v1alpha1.ReasonDeviceSuspended))),
+			want: `bound_bindings{identity="alice"} 2
+condition{condition="AccessBound",identity="alice",reason="Bound"} 1
+condition{condition="CertificateIssued",identity="alice",reason="Issued"} 1
+condition{condition="CredentialReused",identity="alice",reason="DeviceSuspended"} 1
+condition{condition="Ready",identity="alice",reason="Ready"} 1
+device_certificate_not_after_timestamp_seconds{device="laptop",identity="alice"} 1.79532024e+09
+device_state{device="laptop",identity="alice",state="Active"} 1
+device_state{device="phone",identity="alice",state="Suspended"} 1
+state{identity="alice",state="AtRisk"} 1`,
+		},
 		"of one that is used, and was not for long": {
 			given: ready("alice", without, with(condition(v1alpha1.ConditionDormant, true, v1alpha1.ReasonUnused)), func(id *v1alpha1.ClientIdentity) {
 				id.Status.LastUsed = &v1alpha1.LastUsed{CertificateUse: v1alpha1.CertificateUse{Time: *at(time.Hour)}}

@@ -63,6 +63,7 @@ const (
 	labelResult         = "result"
 	labelType           = "type"
 	labelVersion        = "version"
+	labelDevice         = "device"
 )
 
 // What is now, for each identity.
@@ -81,6 +82,10 @@ var (
 		"When the access ends, as spec.accessUntil says. There is none where it does not."}
 	lastUsed = Metric{"clientidentity_last_used_timestamp_seconds", Gauge, []string{labelIdentity}, EachReplica,
 		"When the API server was last called with a certificate, up to 66 minutes behind. There is none without audit events of a use."}
+	deviceState = Metric{"clientidentity_device_state", Gauge, []string{labelIdentity, labelDevice, labelState}, EachReplica,
+		"1 for the state that a device is in, where holders make the keys: Active, Suspended or Revoked, as status.devices says."}
+	deviceNotAfter = Metric{"clientidentity_device_certificate_not_after_timestamp_seconds", Gauge, []string{labelIdentity, labelDevice}, EachReplica,
+		"When the newest certificate of a device ends. The device renews it when it is used: one that is switched off does not, and that is nobody's fault."}
 	boundBindings = Metric{"clientidentity_bound_bindings", Gauge, []string{labelIdentity}, EachReplica,
 		"Role bindings that are in place."}
 	failedAttempts = Metric{"clientidentity_issuance_failed_attempts", Gauge, []string{labelIdentity, labelReason}, EachReplica,
@@ -101,7 +106,7 @@ var (
 var (
 	issuances = Metric{"clientidentity_issuances_total", Counter, []string{labelSigner, labelResult, labelReason}, Leader,
 		"Attempts to get a certificate. With result Published, the reason is why it was asked for: First, Due, Expired, Requested, " +
-			"Revoked or Changed (spec, Secret or CA); with result Failed, it is the reason of the condition CertificateIssued."}
+			"Revoked or Changed (spec, Secret or CA), or, of a device, Enrolled or Renewed; with result Failed, it is the reason of the condition CertificateIssued."}
 	issuanceDuration = Metric{"clientidentity_issuance_duration_seconds", Histogram, []string{labelSigner}, Leader,
 		"Time from the request for a certificate, in whole seconds, until it was published."}
 	renewalDelay = Metric{"clientidentity_renewal_delay_seconds", Histogram, []string{labelSigner}, Leader,
@@ -145,7 +150,7 @@ func Reference() []Metric { return slices.Concat(present(), past()) }
 func present() []Metric {
 	return []Metric{
 		identityState, identityCondition, certificateNotBefore, certificateNotAfter, certificateRenewal, accessUntil, boundBindings,
-		failedAttempts, pendingRequest, issuerCertificates, lastUsed,
+		failedAttempts, pendingRequest, issuerCertificates, lastUsed, deviceState, deviceNotAfter,
 	}
 }
 

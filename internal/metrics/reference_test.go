@@ -26,6 +26,7 @@ func everything(t *testing.T) *prometheus.Registry {
 	t.Helper()
 	busy := ready("alice", func(id *v1alpha1.ClientIdentity) {
 		id.Spec.AccessUntil = at(24 * time.Hour)
+		id.Status.Devices = []v1alpha1.Device{{Name: "laptop", State: v1alpha1.DeviceActive, NotAfter: at(time.Hour)}}
 		id.Status.LastUsed = &v1alpha1.LastUsed{CertificateUse: v1alpha1.CertificateUse{Time: *at(0)}}
 		id.Status.Issuance = &v1alpha1.IssuanceStatus{CertificateSigningRequest: "alice-1", FailedAttempts: 1, LastFailureReason: v1alpha1.ReasonUnavailable}
 	})
