@@ -33,6 +33,9 @@ const (
 	// Attempts that came to nothing are repeated after firstPause at the earliest, and after lastPause at the latest.
 	firstPause = 5 * time.Second
 	lastPause  = 5 * time.Minute
+	// steady is how long a client is not given another certificate, if it can be: when client-go gets one it closes the connections that it
+	// has, those of requests under way and the one that it is just opening included, and they fail.
+	steady = 20 * time.Second
 	// sayAgain is how long the same thing is not told again.
 	sayAgain = 5 * time.Minute
 )
@@ -64,17 +67,21 @@ func (d *Device) Serve(ctx context.Context, identity string, uid types.UID, targ
 	}
 	now := d.Clock.Now()
 	if life.Valid(now) && !life.Due(now) {
-		return d.served(record, life.Until())
+		return d.served(record, life, life.Until())
 	}
 	attempt := folder.Attempt()
 	if pause := attempt.Next.Sub(now); pause > 0 && pause <= lastPause && (life.Valid(now) || attempt.Accepted == life.Fingerprint) {
-		return d.served(record, attempt.Next)
+		return d.served(record, life, attempt.Next)
 	}
 	return d.renewAndServe(ctx, folder, record, life, attempt, target)
 }
 
 // served returns a credential.
-func (d *Device) served(record *Record, expires time.Time) (Served, error) {
+func (d *Device) served(record *Record, life Life, expires time.Time) (Served, error) {
+	now := d.Clock.Now()
+	if soonest := now.Add(min(steady, max(life.NotAfter.Sub(now)/2, 0))); expires.Before(soonest) {
+		expires = soonest
+	}
 	key, err := d.export(record.Current.Key)
 	return Served{Certificate: []byte(record.Current.Certificate), Key: key, Expires: expires}, err
 }
@@ -105,7 +112,7 @@ func (d *Device) renewAndServe(ctx context.Context, folder *Folder, record *Reco
 		if err != nil {
 			return Served{}, err
 		}
-		return d.served(renewed, after.Until())
+		return d.served(renewed, after, after.Until())
 	}
 	return d.serveOld(folder, record, life, attempt, s.now(), err)
 }
@@ -144,7 +151,7 @@ func (d *Device) serveOld(folder *Folder, record *Record, life Life, attempt Att
 	}
 	now := d.Clock.Now()
 	if errors.Is(cause, errBusy) {
-		return d.served(record, now.Add(firstPause))
+		return d.served(record, life, now.Add(firstPause))
 	}
 	pause, message := d.afterFailure(record, life, attempt, best, cause)
 	attempt.Failures++
@@ -158,7 +165,7 @@ func (d *Device) serveOld(folder *Folder, record *Record, life Life, attempt Att
 		attempt.Said, attempt.SaidAt = message, now
 	}
 	folder.Remember(attempt)
-	return d.served(record, attempt.Next)
+	return d.served(record, life, attempt.Next)
 }
 
 // afterFailure returns when to try again, and what to tell of it.

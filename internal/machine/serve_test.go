@@ -28,8 +28,14 @@ func TestServesWithoutARequestUntilRenewalIsDue(t *testing.T) {
 	if at := served.Expires.Sub(start); at < 15*time.Hour || at > 16*time.Hour {
 		t.Errorf("kubectl asks again after %s", at)
 	}
-	w.clock.SetTime(served.Expires)
-	w.time = served.Expires
+	renewal := served.Expires
+	w.clock.SetTime(renewal.Add(-time.Second))
+	w.time = w.clock.Now()
+	served, _ = w.serve()
+	if left := served.Expires.Sub(w.time); left != steady {
+		t.Errorf("kubectl gets another certificate within %s, while it works", left)
+	}
+	w.step(time.Second)
 	_, second := w.serve()
 	if first == second {
 		t.Error("it was not renewed")

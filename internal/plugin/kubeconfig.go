@@ -38,9 +38,7 @@ else stays as it is. It holds a private key: what is printed is a credential.
 With --self-renewing the certificate and key go into a file on this machine that only its owner can read, and the kubeconfig calls this program, which reads
 the next ones from the Secret once they are there. The holder must be allowed to read the Secret: spec.secret.holderCanRead.
 
-With privateKey.source: Holder there is no key in it: a machine that is enrolled (kubectl clientidentity enroll) uses its own.
-
-It takes the permission to get the ClientIdentity and its Secret.`,
+With privateKey.source: Holder there is no key in it: a machine that is enrolled (kubectl clientidentity enroll) uses its own.`,
 		Example: Example(
 			"# Print it",
 			"kubectl clientidentity kubeconfig alice > alice.kubeconfig",
@@ -56,7 +54,20 @@ It takes the permission to get the ClientIdentity and its Secret.`,
 	}
 	cmd.Flags().BoolVar(&k.selfRenewing, "self-renewing", false, "Keep certificate and key on this machine, and renew them with what the operator publishes.")
 	k.merging.addTo(cmd, "Without, it is printed.")
-	return cmd
+	return needs(cmd, Rights{
+		Cluster: `
+- apiGroups: [clientidentity.dev]
+  resources: [clientidentities]
+  resourceNames: [NAME]
+  verbs: [get]
+`,
+		Namespace: `
+- apiGroups: [""]
+  resources: [secrets]
+  resourceNames: [NAME-kubeconfig]
+  verbs: [get]
+`,
+	})
 }
 
 func (k *kubeconfigCommand) run(ctx context.Context, name string) error {
