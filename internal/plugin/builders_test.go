@@ -71,7 +71,7 @@ func heldOn(devices ...v1alpha1.Device) func(*v1alpha1.ClientIdentity) {
 	}
 }
 
-func device(name string, end, renewal time.Duration, state v1alpha1.DeviceState) v1alpha1.Device {
+func onDevice(name string, end, renewal time.Duration, state v1alpha1.DeviceState) v1alpha1.Device {
 	return v1alpha1.Device{
 		Name: name, State: state, Fingerprint: fingerprint('d'), Revision: 3, NotAfter: in(end), RenewalTime: in(renewal), EnrolledAt: in(-day),
 		EnrolledBy: "system:serviceaccount:client-identities:clientidentity-alice-enrolment", EnrolledRevision: 1,

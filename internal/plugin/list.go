@@ -27,7 +27,7 @@ func newListCommand(env *Env) *cobra.Command {
 		Short: "List identities, or those that need attention",
 		Long: `List identities: who they are for, how it stands with them, and when their certificates end and are renewed.
 
-Several flags narrow the list further. It takes the permission to list clientidentities.`,
+Several flags narrow the list further.`,
 		Example: Example(
 			"# All identities",
 			"kubectl clientidentity list",
@@ -68,7 +68,11 @@ Several flags narrow the list further. It takes the permission to list clientide
 		printList(env.Printer(), chosen, output.Wide(), now)
 		return nil
 	}
-	return cmd
+	return needs(cmd, Rights{Cluster: `
+- apiGroups: [clientidentity.dev]
+  resources: [clientidentities]
+  verbs: [list]
+`})
 }
 
 // listIdentities reads all identities, some hundred at a time.

@@ -24,8 +24,8 @@ func fleet() []v1alpha1.ClientIdentity {
 		}),
 		identity("gone", func(id *v1alpha1.ClientIdentity) { id.Status.State = v1alpha1.ObservedWithdrawn }),
 		identity("risky", condition(v1alpha1.ObservedAtRisk, v1alpha1.ConditionCertificateIssued, metav1.ConditionTrue, v1alpha1.ReasonDenied, "Somebody denied it.")),
-		identity("held", heldOn(device("laptop", 20*time.Hour, 12*time.Hour, v1alpha1.DeviceActive),
-			device("stolen", time.Minute, time.Second, v1alpha1.DeviceSuspended), device("old", -time.Hour, -2*time.Hour, v1alpha1.DeviceRevoked))),
+		identity("held", heldOn(onDevice("laptop", 20*time.Hour, 12*time.Hour, v1alpha1.DeviceActive),
+			onDevice("stolen", time.Minute, time.Second, v1alpha1.DeviceSuspended), onDevice("old", -time.Hour, -2*time.Hour, v1alpha1.DeviceRevoked))),
 		identity("nobody", heldOn()),
 	}
 }

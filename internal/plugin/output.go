@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 )
@@ -53,5 +54,8 @@ func (o *Output) Print(env *Env, object runtime.Object) error {
 	if err != nil {
 		return fmt.Errorf("print as %q: %w", *o.flags.OutputFormat, err)
 	}
-	return printer.PrintObj(object, env.Out)
+	if *o.flags.OutputFormat != "name" || !meta.IsListType(object) {
+		return printer.PrintObj(object, env.Out)
+	}
+	return meta.EachListItem(object, func(item runtime.Object) error { return printer.PrintObj(item, env.Out) })
 }

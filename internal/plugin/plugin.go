@@ -72,6 +72,7 @@ func commands(env *Env) []*cobra.Command {
 		newListCommand(env),
 		newRenewCommand(env),
 		newStatusCommand(env),
+		newVerifyCommand(env),
 	}
 }
 

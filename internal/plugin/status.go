@@ -8,9 +8,8 @@ import (
 	"strings"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/access"
@@ -18,14 +17,13 @@ import (
 )
 
 func newStatusCommand(env *Env) *cobra.Command {
-	return &cobra.Command{
+	return needs(&cobra.Command{
 		Use:   "status NAME",
 		Short: "Say how it stands with an identity: what is wanted, what is issued, what comes next, what is in the way",
 		Long: `Say how it stands with an identity: what is wanted, which certificates are issued and on which device, what comes next and when, what
 is in the way of it, and what to do about that.
 
-It says what the operator has written into the identity; verify looks at the credential itself. It takes the permission to get that one
-of clientidentities.`,
+It says what the operator has written into the identity; verify looks at the credential itself.`,
 		Example: Example(
 			"# How it stands with alice",
 			"kubectl clientidentity status alice"),
@@ -43,7 +41,12 @@ of clientidentities.`,
 			printStatus(env.Printer(), id, env.Clock.Now())
 			return nil
 		},
-	}
+	}, Rights{Cluster: `
+- apiGroups: [clientidentity.dev]
+  resources: [clientidentities]
+  verbs: [get]
+  resourceNames: [NAME]
+`})
 }
 
 func printStatus(p *Printer, id *v1alpha1.ClientIdentity, now time.Time) {

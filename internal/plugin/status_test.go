@@ -84,10 +84,10 @@ In the way
 
 func TestStatusTellsOfDevices(t *testing.T) {
 	id := identity("alice", heldOn(
-		device("desktop", 20*time.Hour, -time.Hour, v1alpha1.DeviceActive),
-		device("laptop", 20*time.Hour, 12*time.Hour, v1alpha1.DeviceActive),
-		device("old", -time.Hour, -9*time.Hour, v1alpha1.DeviceActive),
-		device("stolen", 20*time.Hour, 12*time.Hour, v1alpha1.DeviceSuspended)),
+		onDevice("desktop", 20*time.Hour, -time.Hour, v1alpha1.DeviceActive),
+		onDevice("laptop", 20*time.Hour, 12*time.Hour, v1alpha1.DeviceActive),
+		onDevice("old", -time.Hour, -9*time.Hour, v1alpha1.DeviceActive),
+		onDevice("stolen", 20*time.Hour, 12*time.Hour, v1alpha1.DeviceSuspended)),
 		condition(v1alpha1.ObservedAtRisk, v1alpha1.ConditionCredentialReused, metav1.ConditionTrue, v1alpha1.ReasonDeviceSuspended, "device stolen"))
 	id.Status.Devices[3].Message = "a certificate was renewed twice"
 	got := printed(&id)

@@ -109,6 +109,8 @@ func startOperator() {
 // stopOperator stops it until the end of the spec at the latest.
 func stopOperator() {
 	GinkgoHelper()
+	// The API server does not wait for whom nobody listens for.
+	Expect(authorizer.Forwarder.To()).To(Succeed())
 	Expect(running.Stop()).To(Succeed())
 	running = nil
 	DeferCleanup(resumeOperator)
