@@ -32,10 +32,10 @@ func (r *Reconciler) enrol(ctx context.Context, l look.Look) enrolmentOutcome {
 		if err = r.accounts.Remove(ctx, l.Identity, ref, confirm); err == nil || problem.As(err) != nil {
 			ref = nil // no token counts any more
 		}
-	} else if l.Target.NotAllowed == nil {
+	} else {
 		ref, err = r.accounts.Keep(ctx, enrolment.Wanted{
 			Identity: l.Identity, Namespace: l.Target.Place.Namespace, Accepted: len(l.Status.Invitations),
-			Make: l.Obstacle == nil && l.SecretNamespace == nil,
+			Make: l.Obstacle == nil && l.SecretNamespace == nil && l.Target.NotAllowed == nil,
 		}, ref, confirm)
 	}
 	if errors.Is(err, problem.ErrStale) {

@@ -143,7 +143,7 @@ func New(d Dependencies, options Options) *Reconciler {
 	})
 	known := consistent.New(d.Cached, d.Clock, d.Slim)
 	secrets := &secret.Store{Cached: known, Live: d.Live, Places: options.Places, SlowLook: options.SlowLook}
-	accounts := &enrolment.Accounts{Cached: known, Live: d.Live, SlowLook: options.SlowLook}
+	accounts := &enrolment.Accounts{Cached: known, Live: d.Live, Allow: options.Places.Allow, SlowLook: options.SlowLook}
 	writer := &binding.Writer{Client: known, Live: d.Live, Small: d.Small, SlowLook: options.SlowLook}
 	requests := issuance.NewRequests(known, d.Live, d.Prover, d.Clock)
 	requestsOfHolders := devices{requests: issuance.NewHolders(known, d.Live), maxTTL: options.MaxTTL, allowedSigners: options.AllowedSigners}

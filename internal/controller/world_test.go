@@ -62,6 +62,9 @@ type world struct {
 	// clientCAsChanged tells that the published list of client CAs has changed.
 	clientCAsChanged chan struct{}
 
+	// lag is how far API servers may be behind, for operators that are started from now on.
+	lag time.Duration
+
 	mu sync.Mutex
 	// before may refuse a call such as "create CertificateSigningRequest"; after may lose its answer.
 	before, after func(call string, object client.Object) error
@@ -116,7 +119,7 @@ func (w *world) start(base client.WithWatch) *Reconciler {
 		Cached: interceptor.NewClient(base, w.intercept("")), Live: interceptor.NewClient(base, w.intercept("live ")),
 		Prover: w.prover, Cluster: w.facts, Events: w.events, Clock: w.clock, ClientCAsChanged: w.clientCAsChanged,
 	}, Options{
-		Places: places, ClusterName: "test", AllowedSigners: []string{certificatesv1.KubeAPIServerClientSignerName}, SlowLook: time.Minute, IssuerInterval: time.Hour,
+		Places: places, ClusterName: "test", AllowedSigners: []string{certificatesv1.KubeAPIServerClientSignerName}, SlowLook: time.Minute, IssuerInterval: time.Hour, Lag: w.lag,
 	})
 }
 

@@ -33,6 +33,8 @@ type Accounts struct {
 	Cached *consistent.Client
 	// Live reads and writes past the caches.
 	Live client.Client
+	// Allow says whether ServiceAccounts may be in a namespace: the cache tells of no other.
+	Allow func(namespace string) bool
 	// SlowLook is how often to look whether something is gone that no watch of ours tells of.
 	SlowLook time.Duration
 }
@@ -43,9 +45,9 @@ func Place(identity *v1alpha1.ClientIdentity, namespace string) client.ObjectKey
 }
 
 // Known returns the ServiceAccount that the status speaks of, as the cache has it, or nil where it is gone, another one is in its
-// place, or it is not the identity's any more.
+// place, it is not the identity's any more, or it stands where the operator may not look any more.
 func (a *Accounts) Known(ctx context.Context, identity *v1alpha1.ClientIdentity, ref *v1alpha1.EnrolmentReference) (*metav1.PartialObjectMetadata, error) {
-	if ref == nil {
+	if ref == nil || !a.Allow(ref.Namespace) {
 		return nil, nil
 	}
 	found := NewMetadata()
@@ -80,7 +82,7 @@ func (a *Accounts) Keep(
 		log.FromContext(ctx).Info("ending open invitations", "serviceAccount", known.Namespace+"/"+known.Name, "reason", why)
 	}
 	// Whatever stands in the way from here on, no invitation of the former one is good any more.
-	if err := a.removeOthers(ctx, want.Identity, nil, confirm); err != nil || !want.Make {
+	if err := a.Remove(ctx, want.Identity, ref, confirm); err != nil || !want.Make {
 		return nil, err
 	}
 	made, err := a.create(ctx, want)

@@ -53,6 +53,7 @@ func TestTheCacheKeepsLittleOfPlantedObjects(t *testing.T) {
 		"a ClusterRoleBinding":     &rbacv1.ClusterRoleBinding{ObjectMeta: flooded(), Subjects: subjects},
 		"a Role":                   &rbacv1.Role{ObjectMeta: flooded(), Rules: rules},
 		"the metadata of a Secret": &metav1.PartialObjectMetadata{ObjectMeta: flooded()},
+		"that of a ServiceAccount": &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{Kind: "ServiceAccount", APIVersion: "v1"}, ObjectMeta: flooded()},
 		"a request": &certificatesv1.CertificateSigningRequest{ObjectMeta: flooded(), Spec: certificatesv1.CertificateSigningRequestSpec{
 			Extra: map[string]certificatesv1.ExtraValue{"x": {strings.Repeat("e", 100_000)}}, Groups: []string{strings.Repeat("g", 100_000)},
 		}, Status: certificatesv1.CertificateSigningRequestStatus{
