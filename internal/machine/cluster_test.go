@@ -53,6 +53,8 @@ type cluster struct {
 	undecided, down bool
 	// rejects makes it accept no certificate issued from then on.
 	rejects bool
+	// forbids is how many requests more are forbidden.
+	forbids int
 	// taken are names of devices that exist, and accepted the invitations that were accepted, with the request.
 	taken    map[string]bool
 	accepted map[string]string
@@ -138,6 +140,10 @@ func (c *connection) Published(context.Context, Place) (data map[string][]byte, 
 
 func (c *connection) Submit(_ context.Context, request *certificatesv1.CertificateSigningRequest) (object *certificatesv1.CertificateSigningRequest, err error) {
 	err = c.call("creating the request", func() error {
+		if c.forbids > 0 {
+			c.forbids--
+			return apierrors.NewForbidden(requests, "", errors.New("no"))
+		}
 		if c.requests[request.Name] != nil {
 			return apierrors.NewAlreadyExists(requests, request.Name)
 		}

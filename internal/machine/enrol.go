@@ -12,12 +12,19 @@ import (
 	"strings"
 	"time"
 
+	certificatesv1 "k8s.io/api/certificates/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/holder"
 	"github.com/clientidentity/operator/internal/kubeconfig"
 	"github.com/clientidentity/operator/internal/timing"
+)
+
+// How often, and in what pauses, an invitation that may do nothing yet is tried.
+const (
+	forbiddenTries = 20
+	forbiddenPause = 500 * time.Millisecond
 )
 
 // mostNames bounds the names that are tried for a device: as many devices as an identity can have.
@@ -140,7 +147,7 @@ func (s *session) enrol(ctx context.Context, o Order) error {
 	first := e.Device
 	for try := 1; ; try++ {
 		o.Progress(fmt.Sprintf("Asking for a certificate of %q for the device %q", s.record.Identity, e.Device))
-		object, err := s.open(ctx, &e.Pending, e.Device)
+		object, err := s.openAllowed(ctx, e)
 		if err != nil {
 			return s.explain(err)
 		}
@@ -163,6 +170,18 @@ func (s *session) enrol(ctx context.Context, o Order) error {
 			return errors.Join(err, saved)
 		}
 	}
+}
+
+// openAllowed opens the request, as soon as the API server knows of the role binding that lets an invitation do so: that may be as new as the
+// identity.
+func (s *session) openAllowed(ctx context.Context, e *Enrolment) (object *certificatesv1.CertificateSigningRequest, err error) {
+	for range forbiddenTries {
+		if object, err = s.open(ctx, &e.Pending, e.Device); !apierrors.IsForbidden(err) || e.Invitation == "" {
+			break
+		}
+		s.Wait(ctx, forbiddenPause)
+	}
+	return object, err
 }
 
 // enrolAgain gets ready to ask again after a refusal.
@@ -200,6 +219,10 @@ func (s *session) explain(err error) error {
 		return fmt.Errorf("%w: run kubectl clientidentity enroll again to go on waiting, within an hour", err)
 	case apierrors.IsUnauthorized(err) && s.record.Enrolment.Invitation != "":
 		return fmt.Errorf("the invitation has ended, or was ended: ask for another one (kubectl clientidentity invite %s): %w", s.record.Identity, err)
+	case apierrors.IsForbidden(err) && s.record.Enrolment.Invitation != "":
+		// Nobody is to grant it by hand: what it wraps says which permission is missing, and is not told.
+		return fmt.Errorf("the invitation gives no right to ask for a certificate: ClientIdentity %q is withdrawn, or its role bindings are not in place (kubectl clientidentity status %s)",
+			s.record.Identity, s.record.Identity)
 	}
 	return err
 }

@@ -99,6 +99,19 @@ func TestAnEnrolmentGoesOnWhereverItWasKilled(t *testing.T) {
 	}
 }
 
+func TestWaitsUntilTheInvitationMayAsk(t *testing.T) {
+	w := fresh(t)
+	w.cluster.forbids = 3
+	if _, err := w.Enrol(t.Context(), w.order("invitation")); err != nil {
+		t.Fatal(err)
+	}
+	w = fresh(t)
+	w.cluster.forbids = 1000
+	if _, err := w.Enrol(t.Context(), w.order("invitation")); err == nil || !strings.Contains(err.Error(), "is withdrawn") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestTakesTheNextNameThatIsFree(t *testing.T) {
 	w := fresh(t)
 	w.cluster.taken = map[string]bool{"laptop": true, "laptop-2": true}
