@@ -3,7 +3,8 @@
 
 // Bench measures how many identities a second the operator makes ready, as a ratio to a bare client that does the same
 // reads and writes: CertificateSigningRequest, approval, proof, Secret, RoleBinding, status and event; and how long one alone
-// takes, and a revocation. With -deny: what a request costs that the API server asks the operator about. Absolute numbers are the machine's; the ratio is the operator's.
+// takes, and a revocation. With -deny: what a request costs that the API server asks the operator about. With -plugin: what the exec plugin adds
+// to a call of kubectl. Absolute numbers are the machine's; the ratio is the operator's.
 package main
 
 import (
@@ -37,12 +38,16 @@ func main() {
 	alone := flag.Int("alone", 20, "How many identities the latencies are measured with, one at a time; 0 measures none.")
 	denies := flag.Bool("deny", false, "Measure instead what a request costs that the API server asks the operator about.")
 	fleet := flag.Int("fleet", 10_000, "With -deny, how many identities there are in the second half.")
+	calls := flag.Int("plugin", 0, "Measure instead what the exec plugin adds to that many calls of kubectl.")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	var err error
-	if *denies {
+	switch {
+	case *denies:
 		err = deny(ctx, *workers, *rounds, *fleet)
-	} else {
+	case *calls > 0:
+		err = execPlugin(ctx, *calls)
+	default:
 		err = run(ctx, *identities, *workers, *rounds, *alone)
 	}
 	stop()
