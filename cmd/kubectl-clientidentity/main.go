@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -33,7 +34,9 @@ func run() int {
 	streams := genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}
 	root := plugin.NewCommand(streams, clock.RealClock{}, fmt.Sprintf("%s (revision %s)", version, revision))
 	if err := plugin.Execute(ctx, root, os.Args[1:]); err != nil {
-		fmt.Fprintf(os.Stderr, "error: %v\n", err)
+		if !errors.Is(err, plugin.ErrNo) {
+			fmt.Fprintf(os.Stderr, "error: %v\n", err)
+		}
 		return 1
 	}
 	return 0

@@ -15,7 +15,11 @@ import (
 
 // refusal is what RBAC says of a request that it refuses (k8s.io/apiserver, forbiddenMessage). Admission says other things, which no
 // role mends.
-var refusal = regexp.MustCompile(`User "((?:[^"\\]|\\.)*)" cannot ([a-zA-Z]+) resource "([^"]+)" in API group "([^"]*)"(?: in the namespace "([^"]*)"| at the cluster scope)`)
+var refusal = regexp.MustCompile(`User "((?:[^"\\]|\\.)*)" cannot ([a-zA-Z:-]+) resource "([^"]+)" in API group "([^"]*)"(?: in the namespace "([^"]*)"| at the cluster scope)`)
+
+// constrained begins the verb that a refusal names where somebody may not impersonate (Kubernetes 1.35 and later, which look for a narrower
+// permission first, and tell of that one).
+const constrained = "impersonate-on:"
 
 // plainName is a name that a role of the suggested commands can have, and a shell takes as it stands.
 var plainName = regexp.MustCompile(`^[a-zA-Z0-9@%+=:,./_-]+$`)
@@ -45,17 +49,24 @@ func Explain(err error) error {
 	}
 	var advice string
 	switch missing, ok := MissingPermission(err); {
+	case ok && strings.HasPrefix(missing.Verb, constrained):
+		advice = fmt.Sprintf("User %q may not impersonate whom --as and --as-group name: that takes the verb impersonate on users and groups of these names.", missing.User)
 	case ok:
 		advice = missing.advice()
 	case apierrors.IsUnauthorized(err):
 		advice = "The API server does not accept your credential: it may have expired, or be revoked. See whom it takes you for with: kubectl auth whoami\n" +
 			"Choose another one with --context, --user or --kubeconfig."
-	case meta.IsNoMatchError(err):
+	case noSuchResource(err):
 		advice = "The Client Identity Operator is not installed in this cluster: choose another one with --context, or install it."
 	default:
 		return err
 	}
 	return &explained{err, advice}
+}
+
+// noSuchResource says whether the API server does not know the kind of object.
+func noSuchResource(err error) bool {
+	return meta.IsNoMatchError(err) || (apierrors.IsNotFound(err) && strings.Contains(err.Error(), "the server could not find the requested resource"))
 }
 
 // MissingPermission returns the permission that somebody lacks, as a refusal of the API server tells.

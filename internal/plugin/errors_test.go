@@ -86,7 +86,9 @@ func TestOtherErrorsAreExplainedWhereSomethingIsKnown(t *testing.T) {
 	}{
 		"nothing":                        {nil, ""},
 		"a credential that ended":        {apierrors.NewUnauthorized("Unauthorized"), "kubectl auth whoami"},
-		"no operator":                    {&meta.NoKindMatchError{GroupKind: schema.GroupKind{Group: "clientidentity.dev", Kind: "ClientIdentity"}}, "not installed"},
+		"impersonation":                  {forbidden(resource, "a", `User "bob" cannot impersonate-on:user-info:get resource "secrets" in API group "" in the namespace "x"`), `User "bob" may not impersonate whom --as and --as-group name`},
+		"no operator":                    {fmt.Errorf("list: %w", apierrors.NewGenericServerResponse(404, "list", schema.GroupResource{Resource: "clientidentities"}, "", "404 page not found", 0, true)), "not installed"},
+		"no such kind":                   {&meta.NoKindMatchError{GroupKind: schema.GroupKind{Group: "clientidentity.dev", Kind: "ClientIdentity"}}, "not installed"},
 		"admission, which no role mends": {forbidden(resource, "a", `admission webhook "x" denied the request: no`), ""},
 		"not found":                      {apierrors.NewNotFound(resource, "a"), ""},
 	} {

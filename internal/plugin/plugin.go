@@ -41,7 +41,7 @@ func (e *Env) Client() (client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return client.New(connection, client.Options{Scheme: scheme()})
+	return client.New(connection, client.Options{Scheme: scheme(), Mapper: mapper()})
 }
 
 // NewCommand returns kubectl clientidentity with all its commands.
@@ -66,6 +66,7 @@ func NewCommand(streams genericiooptions.IOStreams, now clock.PassiveClock, vers
 // commands returns all commands, in the order of the help.
 func commands(env *Env) []*cobra.Command {
 	return []*cobra.Command{
+		newCanICommand(env),
 		newCredentialCommand(env),
 		newEnrollCommand(env),
 		newKubeconfigCommand(env),

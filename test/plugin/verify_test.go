@@ -166,7 +166,20 @@ var _ = Describe("verify", func() {
 		seen := person.run("verify", identity.Name)
 		Expect(seen.code).To(Equal(1))
 		Expect(seen.stdout).To(MatchRegexp(`(?m)^FAIL +secret +missing permission of user %s: get secrets "%s-kubeconfig" in namespace "client-identities"$`, person.name, identity.Name))
-		Expect(seen.stdout).To(ContainSubstring("-> kubectl create role "))
+
+		By("doing what it says, until nothing is missing")
+		for range 5 {
+			obey(seen.stdout)
+			before := seen.stdout
+			Eventually(func() string {
+				seen = person.run("verify", identity.Name)
+				return seen.stdout
+			}).ShouldNot(Equal(before))
+			if seen.code == 0 {
+				return
+			}
+		}
+		Fail("after five times it is still not enough:\n" + seen.stdout)
 	})
 
 	It("finds what keeps holders from enrolling, and a key where none may be", func() {
