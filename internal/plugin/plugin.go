@@ -66,14 +66,19 @@ func NewCommand(streams genericiooptions.IOStreams, now clock.PassiveClock, vers
 // commands returns all commands, in the order of the help.
 func commands(env *Env) []*cobra.Command {
 	return []*cobra.Command{
+		newActivateCommand(env),
 		newCanICommand(env),
 		newCredentialCommand(env),
 		newEnrollCommand(env),
+		newInviteCommand(env),
 		newKubeconfigCommand(env),
 		newListCommand(env),
+		newOffboardCommand(env),
 		newRenewCommand(env),
+		newRevokeCommand(env),
 		newStatusCommand(env),
 		newVerifyCommand(env),
+		newWithdrawCommand(env),
 	}
 }
 

@@ -6,6 +6,7 @@ package plugin
 import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	authenticationv1 "k8s.io/api/authentication/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/retry"
@@ -71,4 +72,12 @@ func eventually(name, conditionType string, status metav1.ConditionStatus) *v1al
 		g.Expect(identity.Status.ObservedGeneration).To(Equal(identity.Generation))
 	}).Should(Succeed())
 	return identity
+}
+
+// selfReview asks who one is, which every user may.
+func selfReview() *authenticationv1.SelfSubjectReview { return &authenticationv1.SelfSubjectReview{} }
+
+// byHolder makes an identity one whose holders make their keys.
+func byHolder(identity *v1alpha1.ClientIdentity) {
+	identity.Spec.PrivateKey.Source = v1alpha1.SourceHolder
 }

@@ -8,6 +8,7 @@ package plugin
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,9 +16,11 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/onsi/gomega/gexec"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/manager"
 	"github.com/clientidentity/operator/test/controlplane"
 	"github.com/clientidentity/operator/test/operator"
@@ -31,6 +34,9 @@ omitStages: [RequestReceived]
 rules:
 - level: Metadata
 `
+
+// probe is an identity that tells how far revocations reach.
+const probe = "reach"
 
 var (
 	ctx context.Context
@@ -77,6 +83,15 @@ var _ = BeforeSuite(func() {
 			Expect(running.Stop()).To(Succeed())
 		}
 	})
+
+	By("waiting until the operator has found out that revocations reach the API server")
+	Expect(admin.Create(ctx, &v1alpha1.ClientIdentity{
+		ObjectMeta: metav1.ObjectMeta{Name: probe},
+		Spec: v1alpha1.ClientIdentitySpec{
+			Username: probe, RevokedCertificates: []v1alpha1.RevokedCertificate{{Fingerprint: strings.Repeat("0", 64)}},
+		},
+	})).To(Succeed())
+	eventuallyReachesAPIServer()
 })
 
 // trustWebhook makes the API server trust the certificate in the files, which admission and authorization are served with.
@@ -99,7 +114,7 @@ func startOperator() {
 		replica.Configure(options)
 		options.Webhook.CertRotation = false // it serves with the authorizer's certificate
 		options.SlowLook = 2 * time.Second
-		options.Authorization.Interval = time.Second
+		options.Authorization.Interval = 400 * time.Millisecond
 	})
 	Expect(err).NotTo(HaveOccurred())
 	ask()
@@ -129,6 +144,30 @@ func ask() {
 	GinkgoHelper()
 	Expect(replica.Serving(ctx)).To(Succeed())
 	Expect(authorizer.Forwarder.To(replica.Address)).To(Succeed())
+}
+
+// reach is how far revocations reach, as the operator has found out by trying.
+func reach() v1alpha1.RevocationReach {
+	GinkgoHelper()
+	return get(probe).Status.RevocationReach
+}
+
+// eventuallyReachesAPIServer waits until the operator says so of several rounds of tries: among the last ones at its start are those before it was asked.
+func eventuallyReachesAPIServer() {
+	GinkgoHelper()
+	Eventually(reach).MustPassRepeatedly(50).Should(Equal(v1alpha1.ReachAPIServer))
+}
+
+// unasked keeps the API server from asking, until the end of the spec, and waits until the operator knows: revocations reach role bindings alone then.
+// Who lacks a right gets another error meanwhile.
+func unasked() {
+	GinkgoHelper()
+	Expect(authorizer.Forwarder.To()).To(Succeed())
+	DeferCleanup(func() {
+		ask()
+		eventuallyReachesAPIServer()
+	})
+	Eventually(reach).Should(Equal(v1alpha1.ReachBindings))
 }
 
 // uniqueName returns a name that no other spec uses.
