@@ -67,6 +67,7 @@ func NewCommand(streams genericiooptions.IOStreams, now clock.PassiveClock, vers
 func commands(env *Env) []*cobra.Command {
 	return []*cobra.Command{
 		newActivateCommand(env),
+		newAuditCommand(env),
 		newCanICommand(env),
 		newCredentialCommand(env),
 		newEnrollCommand(env),
