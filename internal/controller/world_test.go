@@ -6,11 +6,13 @@ package controller
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
 	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -72,6 +74,8 @@ type world struct {
 	calls map[string]int
 	// signs is what the signer does with an approved request; nil leaves it.
 	signs func(*certificatesv1.CertificateSigningRequest)
+	// admin may do everything.
+	admin string
 	uids  int
 }
 
@@ -173,6 +177,10 @@ func (w *world) intercept(prefix string) interceptor.Funcs {
 	}
 	funcs := interceptor.Funcs{
 		Create: func(ctx context.Context, c client.WithWatch, object client.Object, opts ...client.CreateOption) error {
+			if review, ok := object.(*authorizationv1.SubjectAccessReview); ok {
+				review.Status.Allowed = review.Spec.User == w.admin
+				return call("create", object, func() error { return nil })
+			}
 			w.identify(object)
 			return call("create", object, func() error { return c.Create(ctx, object, opts...) })
 		},
@@ -190,7 +198,7 @@ func (w *world) intercept(prefix string) interceptor.Funcs {
 		},
 		SubResourceUpdate: func(ctx context.Context, c client.Client, name string, object client.Object, _ ...client.SubResourceUpdateOption) error {
 			return call("update "+name+" of", object, func() error {
-				if csr, ok := object.(*certificatesv1.CertificateSigningRequest); ok && name == "approval" && w.signs != nil {
+				if csr, ok := object.(*certificatesv1.CertificateSigningRequest); ok && name == "approval" && w.signs != nil && approved(csr) {
 					w.signs(csr)
 				}
 				return c.SubResource("status").Update(ctx, object)
@@ -209,6 +217,12 @@ func (w *world) intercept(prefix string) interceptor.Funcs {
 		}
 	}
 	return funcs
+}
+
+func approved(csr *certificatesv1.CertificateSigningRequest) bool {
+	return slices.ContainsFunc(csr.Status.Conditions, func(c certificatesv1.CertificateSigningRequestCondition) bool {
+		return c.Type == certificatesv1.CertificateApproved
+	})
 }
 
 // pass runs one pass over an identity.

@@ -102,8 +102,19 @@ func tooOften(j *judgement) *Decision {
 	if j.device == nil || j.device.Approval == nil || j.device.Approval.Time == nil || ours(j.device, j.UID) {
 		return nil
 	}
-	if next := j.device.Approval.Time.Add(rules.MinimumInterval); j.Now.Before(next) && !j.Now.Before(j.device.Approval.Time.Time) {
+	last := j.device.Approval.Time.Time
+	if next := last.Add(rules.MinimumInterval); j.Now.Before(next) && !j.Now.Before(last) {
 		return deny(ReasonIssuedTooOften, "device %q was given a certificate less than %s ago: ask again after %s", j.deviceName, rules.MinimumInterval, timing.Stamp(next))
+	}
+	var begins []time.Time
+	for i := range j.Status.Certificates {
+		if c := &j.Status.Certificates[i]; c.Device == j.deviceName && c.NotBefore != nil {
+			begins = append(begins, c.NotBefore.Time)
+		}
+	}
+	if next := rules.NextAllowed(last, begins, j.Now); !next.IsZero() {
+		return deny(ReasonIssuedTooOften, "device %q was given %d certificates within %s: ask again after %s",
+			j.deviceName, rules.LimitCertificates, rules.LimitInterval, timing.Stamp(next))
 	}
 	return nil
 }

@@ -216,6 +216,19 @@ func TestDecide(t *testing.T) {
 			w.identity.Spec.RevokedCertificates = []v1alpha1.RevokedCertificate{{Fingerprint: tablet}}
 		}), holder.Approvable, "", false},
 		"refuses a device that asks in a loop": {plain(func(w *world) { w.laptop().Approval.Time = at(-9 * time.Second) }), holder.Denied, holder.ReasonIssuedTooOften, false},
+		"refuses a device that was given many in a short time": {plain(func(w *world) {
+			for range 10 {
+				w.identity.Status.Certificates = append(w.identity.Status.Certificates, v1alpha1.IssuedCertificate{Device: "laptop", NotBefore: at(-6 * time.Minute)})
+			}
+			w.laptop().Approval.Time = at(-time.Minute)
+		}), holder.Denied, holder.ReasonIssuedTooOften, false},
+		"enrols a suspended device again at once": {plain(func(w *world) {
+			w.invited("laptop")
+			w.laptop().State, w.laptop().Approval.Time = v1alpha1.DeviceSuspended, at(-time.Second)
+		}), holder.Approvable, "", false},
+		"tells of a copy where the device is suspended already": {plain(func(w *world) {
+			w.request.Maker.CredentialID, w.laptop().State = "X509SHA256="+older, v1alpha1.DeviceSuspended
+		}), holder.Denied, holder.ReasonCredentialReused, true},
 
 		"refuses a usage more":           {plain(func(w *world) { w.request.Usages = append(w.request.Usages[:2:2], certificatesv1.UsageKeyEncipherment) }), holder.Denied, holder.ReasonUsagesMismatch, false},
 		"refuses a usage less":           {plain(func(w *world) { w.request.Usages = w.request.Usages[1:] }), holder.Denied, holder.ReasonUsagesMismatch, false},

@@ -15,6 +15,7 @@ import (
 	"github.com/clientidentity/operator/internal/history"
 	rules "github.com/clientidentity/operator/internal/renewal"
 	"github.com/clientidentity/operator/internal/text"
+	"github.com/clientidentity/operator/internal/timing"
 )
 
 // Change is one thing that a pass found out about devices. Exactly one of its fields is set.
@@ -128,7 +129,7 @@ func record(identity *v1alpha1.ClientIdentity, status *v1alpha1.ClientIdentitySt
 	device := deviceOf(status, issued.Device)
 	if device != nil && key != "" && (device.Key == key || (device.Approval != nil && device.Approval.Key == key)) {
 		entry.Device = device.Name
-		advance(identity, device, entry, issued)
+		advance(identity, device, access.Listed(status, device.Fingerprint), entry, issued)
 	}
 	history.RememberDevice(status, entry, now)
 	if status.OutstandingUntil == nil || status.OutstandingUntil.Time.Before(c.NotAfter()) {
@@ -138,16 +139,29 @@ func record(identity *v1alpha1.ClientIdentity, status *v1alpha1.ClientIdentitySt
 
 // advance makes a certificate the newest one of its device. A request that was made again for the same key may be answered earlier
 // than the first one: the certificate that ends last is the newest then.
-func advance(identity *v1alpha1.ClientIdentity, device *v1alpha1.Device, entry v1alpha1.IssuedCertificate, issued Issued) {
+func advance(identity *v1alpha1.ClientIdentity, device *v1alpha1.Device, before *v1alpha1.IssuedCertificate, entry v1alpha1.IssuedCertificate, issued Issued) {
 	if device.Key == entry.Key && device.NotAfter != nil && entry.NotAfter.Before(device.NotAfter) {
 		return
 	}
 	device.Fingerprint, device.Revision, device.NotAfter, device.Key = entry.Fingerprint, entry.Revision, entry.NotAfter, entry.Key
 	device.RenewalTime = nil
-	validity := rules.Validity{NotBefore: entry.NotBefore.Time, NotAfter: entry.NotAfter.Time, RequestTime: issued.RequestTime}
-	if at := RenewalTime(ParametersFor(identity, 0), validity, entry.SerialNumber); !at.IsZero() {
+	if at := renewalTime(identity, before, entry, issued); !at.IsZero() {
 		device.RenewalTime = &metav1.Time{Time: at}
 	}
+}
+
+// renewalTime returns when a device renews a certificate; the zero time where that would gain none. The device computes the same time:
+// for both, the certificate was asked for when the API server says that the request was created.
+func renewalTime(identity *v1alpha1.ClientIdentity, before *v1alpha1.IssuedCertificate, entry v1alpha1.IssuedCertificate, issued Issued) time.Time {
+	in := rules.Input{Policy: rules.PolicyOf(&identity.Spec), AccessUntil: timing.Of(identity.Spec.AccessUntil)}
+	var previous *rules.Validity
+	if before != nil {
+		previous = rules.EarlierValidity([]v1alpha1.IssuedCertificate{*before}, 0)
+	}
+	validity := rules.Validity{
+		NotBefore: entry.NotBefore.Time, NotAfter: entry.NotAfter.Time, RequestTime: issued.RequestTime, Requested: issued.RequestedTTL,
+	}
+	return rules.ScheduleOf(in, validity, previous, string(identity.UID)+"/"+entry.SerialNumber).RenewalTime
 }
 
 // groupsIn returns the groups in a certificate that the status has room for: whatever a signer issued.

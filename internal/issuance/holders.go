@@ -104,7 +104,7 @@ type settling struct {
 // Settle looks at the requests about an identity: certificates that were issued are recorded first, since the others are judged by them.
 func (h *Holders) Settle(ctx context.Context, given Given) Settled {
 	var list certificatesv1.CertificateSigningRequestList
-	if err := h.client.List(ctx, &list, client.MatchingFields{IndexAbout: given.Identity.Name}); err != nil {
+	if err := h.client.List(ctx, &list, client.MatchingFields{IndexAbout: given.Identity.Name}, client.UnsafeDisableDeepCopy); err != nil {
 		return Settled{Err: fmt.Errorf("list CertificateSigningRequests: %w", err)}
 	}
 	slices.SortFunc(list.Items, func(a, b certificatesv1.CertificateSigningRequest) int {

@@ -36,6 +36,7 @@ type LeftAlone struct{ Name, SignerName, Message string }
 const (
 	eventEnrolled  = "Enrolled"
 	eventLeftAlone = "RequestLeftAlone"
+	eventUnknown   = "UnknownCertificate"
 
 	actionDecide = "Decide"
 )
@@ -199,6 +200,15 @@ func deviceEvents(identity *v1alpha1.ClientIdentity, after *v1alpha1.ClientIdent
 		}
 		events = append(events, Event{corev1.EventTypeNormal, reason, actionIssue, text.Shorten(fmt.Sprintf("Device %q has certificate %s, valid until %s, which %s asked for",
 			d.Name, c.SerialNumber, timing.Stamp(c.NotAfter.Time), c.RequestedBy), maxNote)})
+	}
+	for i := range after.Certificates {
+		c := &after.Certificates[i]
+		if c.RequestedBy == "" || c.Device != "" || access.Listed(before, c.Fingerprint) != nil {
+			continue
+		}
+		events = append(events, Event{corev1.EventTypeWarning, eventUnknown, actionObserve, text.Shorten(fmt.Sprintf(
+			"Certificate %s, valid until %s, was issued to %s and is none of a device: it renews nothing; if nobody knows of it, put %s into spec.revokedCertificates",
+			c.SerialNumber, timing.Stamp(c.NotAfter.Time), c.RequestedBy, c.Fingerprint), maxNote)})
 	}
 	was, is := meta.FindStatusCondition(before.Conditions, v1alpha1.ConditionCredentialReused), meta.FindStatusCondition(after.Conditions, v1alpha1.ConditionCredentialReused)
 	if is != nil && (was == nil || was.Message != is.Message) {
