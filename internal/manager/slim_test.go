@@ -80,6 +80,25 @@ func TestTheCacheKeepsLittleOfPlantedObjects(t *testing.T) {
 	}
 }
 
+func TestTheCacheKeepsOfAHoldersRequestWhatSaysWhoseItIs(t *testing.T) {
+	csr := &certificatesv1.CertificateSigningRequest{
+		ObjectMeta: metav1.ObjectMeta{Name: "alice.laptop.abcdefghij", UID: "1", Labels: map[string]string{v1alpha1.IdentityLabel: "alice"}},
+		Spec: certificatesv1.CertificateSigningRequestSpec{
+			Request: make([]byte, 60_000), SignerName: "example.com/signer", Username: "alice@example.com", Extra: map[string]certificatesv1.ExtraValue{"x": {"y"}},
+		},
+		Status: certificatesv1.CertificateSigningRequestStatus{Certificate: []byte("certificate")},
+	}
+	want := csr.DeepCopy()
+	want.Spec.Request, want.Spec.Extra = nil, nil
+	kept, err := slimDependent(csr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(kept, want) {
+		t.Errorf("got  %#v\nwant %#v", kept, want)
+	}
+}
+
 func TestTheCacheKeepsAllThatMattersOfOurOwn(t *testing.T) {
 	meta := metav1.ObjectMeta{
 		Name: "clientidentity:alice:dev:0a1b2c3d4e", Namespace: "dev", UID: "1", ResourceVersion: "2",
