@@ -27,6 +27,7 @@ BUILD_MANAGER = CGO_ENABLED=0 go build -mod=readonly -buildvcs=false -trimpath \
 	-ldflags "-s -w -X main.version=$(VERSION) -X main.revision=$(REVISION)"
 # The plugin is built the same way.
 PLUGIN := bin/kubectl-clientidentity
+PLUGIN_PLATFORMS ?= linux/amd64,linux/arm64,darwin/amd64,darwin/arm64,windows/amd64,windows/arm64
 
 # Tools and Kubernetes are pinned in modules of their own; their versions name the binaries.
 tool_version = $(shell awk '$$1 == "$(1)" && $$2 ~ /^v/ {print $$2}' hack/tools/go.mod)
@@ -136,6 +137,7 @@ lint: $(GOLANGCI_LINT) ## Run golangci-lint.
 	cd hack/observability && $(CURDIR)/$(GOLANGCI_LINT) run
 	cd hack/image && $(CURDIR)/$(GOLANGCI_LINT) run
 	cd hack/node && $(CURDIR)/$(GOLANGCI_LINT) run
+	cd hack/krew && $(CURDIR)/$(GOLANGCI_LINT) run
 
 .PHONY: verify
 verify: ## Check that generated files, go.mod and licence headers are up to date.
@@ -160,8 +162,9 @@ test-unit: ## Run the unit tests: fast, without a control plane.
 	CGO_ENABLED=1 go test -race ./api/... ./internal/... ./cmd/...
 
 .PHONY: test-image
-test-image: ## Run the tests of what packs and pushes the image.
+test-image: ## Run the tests of what packs and pushes the image, and of what packs the kubectl plugin for krew.
 	go -C hack/image test -count=1 ./...
+	go -C hack/krew test -count=1 ./...
 
 .PHONY: test-integration
 test-integration: control-plane prometheus helm ## Run the integration tests on a real control plane (TEST_PKGS, TEST_ARGS narrow it).
@@ -251,12 +254,20 @@ image-dockerfile: override PLATFORMS = linux/$(shell go env GOARCH)
 image-dockerfile: image ## Build the Dockerfile with Debian's buildah and stand-in base images, and compare with make image (root needed).
 	hack/build-dockerfile.sh dist/client-identity-operator-$(shell go env GOARCH).tar "$(IMG)" $(VERSION) $(REVISION)
 
+.PHONY: plugin-archives
+plugin-archives: ## Build the kubectl plugin for PLUGIN_PLATFORMS: archives, and the manifest that krew installs them by, in dist.
+	@$(foreach platform,$(plugin_platforms),$(call build_plugin_for,$(platform)))
+	@go -C hack/krew run . -dist $(abspath $(DIST)) -version $(VERSION) -license $(CURDIR)/LICENSE -created $(SOURCE_DATE_EPOCH) \
+		$(foreach platform,$(plugin_platforms),$(call plugin_for,$(platform)))
+	@rm -rf $(DIST)/plugin
+	@go -C hack/krew tool validate-krew-manifest -skip-install -manifest $(abspath $(DIST))/clientidentity.yaml
+
 .PHONY: docker-build
 docker-build: ## Build the image IMG with a container engine.
 	$(CONTAINER_TOOL) build --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) -t $(IMG) .
 
 .PHONY: release
-release: control-plane helm ## Make all files of a release in dist/VERSION: images, installer, chart, binaries, notes, checksums.
+release: control-plane helm ## Make all files of a release in dist/VERSION: images, installer, chart, plugin, binaries, notes, checksums.
 	@MAKE="$(MAKE)" hack/release.sh $(VERSION) "$(IMG)" "$(CONTROL_PLANE_BIN)/kubectl" "$(HELM)"
 
 .PHONY: install
@@ -283,6 +294,13 @@ manager_for = $(DIST)/manager-$(subst /,-,$(1))
 define build_for
 echo "Building $(call manager_for,$(1))"
 GOOS=$(word 1,$(subst /, ,$(1))) GOARCH=$(word 2,$(subst /, ,$(1))) GOAMD64= GOARM64= GOEXPERIMENT= GODEBUG= $(BUILD_MANAGER) -o $(call manager_for,$(1)) ./cmd
+
+endef
+plugin_platforms = $(subst $(comma), ,$(PLUGIN_PLATFORMS))
+plugin_for = $(abspath $(DIST))/plugin/$(subst /,-,$(1))/kubectl-clientidentity$(if $(filter windows/%,$(1)),.exe)
+define build_plugin_for
+echo "Building the kubectl plugin for $(1)"
+GOOS=$(word 1,$(subst /, ,$(1))) GOARCH=$(word 2,$(subst /, ,$(1))) GOAMD64= GOARM64= GOEXPERIMENT= GODEBUG= $(BUILD_MANAGER) -o $(call plugin_for,$(1)) ./cmd/kubectl-clientidentity
 
 endef
 define pack_image

@@ -31,6 +31,7 @@ rm -rf "$out"
 mkdir -p "$out"
 "${MAKE:-make}" --no-print-directory image VERSION="$version" IMG="$image" DIST="$out"
 "${MAKE:-make}" --no-print-directory build-installer IMG="$image" KUBECTL="$kubectl" INSTALLER="$out/install.yaml"
+"${MAKE:-make}" --no-print-directory plugin-archives VERSION="$version" DIST="$out"
 
 # Helm keeps the times of files: git's archive gives them the commit's.
 chart=$(mktemp -d)

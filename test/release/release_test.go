@@ -45,7 +45,7 @@ func TestAReleaseIsTheSameWhereverItIsMade(t *testing.T) {
 	for _, c := range clones {
 		c.write(t, "CHANGELOG.md", changelog(version))
 		c.commit(t)
-		c.do(t, "make", "release", "VERSION="+version, "PLATFORMS=linux/amd64")
+		c.do(t, "make", "release", "VERSION="+version, "PLATFORMS=linux/amd64", "PLUGIN_PLATFORMS=linux/amd64")
 		files := map[string]string{}
 		entries, err := os.ReadDir(filepath.Join(c.folder, "dist", version))
 		if err != nil {
@@ -61,7 +61,8 @@ func TestAReleaseIsTheSameWhereverItIsMade(t *testing.T) {
 	}
 	want := []string{
 		"checksums.txt", "client-identity-operator-" + strings.TrimPrefix(version, "v") + ".tgz", "client-identity-operator-amd64.digest",
-		"client-identity-operator-amd64.spdx.json", "client-identity-operator-amd64.tar", "install.yaml", "manager-linux-amd64", "release-notes.md",
+		"client-identity-operator-amd64.spdx.json", "client-identity-operator-amd64.tar", "clientidentity.yaml", "install.yaml",
+		"kubectl-clientidentity_linux_amd64.tar.gz", "manager-linux-amd64", "release-notes.md",
 	}
 	for file, content := range made[0] {
 		if made[1][file] != content {
@@ -97,6 +98,12 @@ func checkContent(t *testing.T, c clone, version string, files map[string]string
 	if !strings.HasPrefix(files["release-notes.md"], "### Added\n\n- This.\n- That.\n\nImage: `"+image+"`") ||
 		!strings.Contains(files["release-notes.md"], strings.TrimSpace(files["client-identity-operator-amd64.digest"])) {
 		t.Errorf("release-notes.md:\n%s", files["release-notes.md"])
+	}
+	sum := fmt.Sprintf("%x", sha256.Sum256([]byte(files["kubectl-clientidentity_linux_amd64.tar.gz"])))
+	for _, want := range []string{sum, "/releases/download/" + version + "/kubectl-clientidentity_linux_amd64.tar.gz", "version: " + version} {
+		if !strings.Contains(files["clientidentity.yaml"], want) {
+			t.Errorf("the manifest for krew lacks %q:\n%s", want, files["clientidentity.yaml"])
+		}
 	}
 	commit := strings.TrimSpace(c.do(t, "git", "rev-parse", "HEAD"))
 	said := c.do(t, filepath.Join("dist", version, "manager-linux-amd64"), "--version")
