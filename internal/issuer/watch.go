@@ -79,6 +79,9 @@ func (w *Watch) look(ctx context.Context) error {
 		if identity.Spec.PrivateKey.Source == v1alpha1.SourceHolder {
 			continue // its keys are on devices
 		}
+		if identity.Spec.PrivateKey.Source == v1alpha1.SourceHolder {
+			continue // whose keys are not here
+		}
 		if c == nil || identity.Status.SecretRef == nil || c.NotAfter == nil || c.RequestTime == nil || !soonest.Before(c.NotAfter.Time) ||
 			!w.Registry.RefusedSince(c).IsZero() {
 			continue

@@ -14,6 +14,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/clientidentity/operator/api/v1alpha1"
 )
 
 var (
@@ -98,6 +100,15 @@ func TestNotAllOfAFleetIsTriedForOneCA(t *testing.T) {
 	}
 	w.proven, w.noWitness["identity-09"] = nil, nil
 	if err := w.look(t.Context()); err != nil || w.proven != nil {
+		t.Errorf("%q proven (%v)", w.proven, err)
+	}
+}
+
+func TestNobodysKeyIsHereWhereHoldersMakeThem(t *testing.T) {
+	theirs := holder("alice", from("CN=ca", "1", 0))
+	theirs.Spec.PrivateKey.Source = v1alpha1.SourceHolder
+	w := watching(t, theirs, holder("bob", from("CN=ca", "1", time.Minute)))
+	if err := w.look(t.Context()); err != nil || !slices.Equal(w.proven, []string{"bob"}) {
 		t.Errorf("%q proven (%v)", w.proven, err)
 	}
 }

@@ -143,7 +143,11 @@ func (l *Look) PublishedGroups() []string {
 	if l.Status.Certificate == nil || len(l.Status.Certificates) == 0 {
 		return nil
 	}
-	return append([]string{}, l.Status.Certificates[0].Groups...)
+	published := &l.Status.Certificates[0]
+	if listed := access.Listed(&l.Status, l.Status.Certificate.Fingerprint); listed != nil {
+		published = listed // one of a device may be newer
+	}
+	return append([]string{}, published.Groups...)
 }
 
 // ValidUntil returns the end of the published certificate; zero where none is valid.

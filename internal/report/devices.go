@@ -103,7 +103,7 @@ func setDeviceCertificate(status *v1alpha1.ClientIdentityStatus, before *v1alpha
 		status.Certificate = before.DeepCopy()
 	} else {
 		status.Certificate = deviceCertificate(status, device, in)
-		if status.PublishedSince == nil {
+		if before == nil || status.PublishedSince == nil {
 			status.PublishedSince = &metav1.Time{Time: in.Now.Truncate(time.Second)}
 		}
 	}
