@@ -161,7 +161,7 @@ const (
 	ObservedStalled ObservedState = "Stalled"
 	// ObservedReady means that all is as asked for.
 	ObservedReady ObservedState = "Ready"
-	// ObservedAtRisk means that all is as asked for, but something stands in the way of the next certificate.
+	// ObservedAtRisk means that all is as asked for, but something stands in the way of the next certificate, or a device is suspended.
 	ObservedAtRisk ObservedState = "AtRisk"
 	// ObservedWithdrawing means that access is being taken away, and that role bindings or the Secret still exist.
 	ObservedWithdrawing ObservedState = "Withdrawing"

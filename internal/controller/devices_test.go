@@ -239,6 +239,41 @@ func TestTwoAtOnceWithOneCertificateTellOfACopy(t *testing.T) {
 	}
 }
 
+// A device may ask again before anybody has looked at the certificate that it asks with.
+func TestWhatACertificateEntitlesToIsKnownBeforeItIsJudged(t *testing.T) {
+	w, laptop := enrolled(t)
+	first := w.request("laptop", w.key(), by(laptop.Fingerprint))
+	w.passes("alice", 2)
+	csr, _ := w.answer(first)
+	issued, err := certificate.ParseIssued(csr.Status.Certificate)
+	if err != nil || w.device("laptop").Fingerprint != laptop.Fingerprint {
+		t.Fatalf("%v; the device is %+v", err, w.device("laptop"))
+	}
+	w.step(time.Minute)
+	second := w.request("laptop", w.key(), by(issued.Fingerprint()))
+	w.before = failing("live get CertificateSigningRequest", 2, errors.New("no"))
+	w.passes("alice", 6)
+	if csr, reason := w.answer(second); len(csr.Status.Certificate) == 0 {
+		t.Errorf("denied: %q", reason)
+	}
+	if got := w.device("laptop"); got.Revision != 3 || got.State != v1alpha1.DeviceActive {
+		t.Errorf("the device is %+v", got)
+	}
+}
+
+func TestDevicesAreForgottenWhereTheOperatorMakesTheKeyOnceTheyEnd(t *testing.T) {
+	w, laptop := enrolled(t)
+	w.change("alice", func(id *v1alpha1.ClientIdentity) { id.Spec.PrivateKey.Source = "" })
+	id := w.passes("alice", 4)
+	if len(id.Status.Devices) != 1 || id.Status.Certificate == nil || id.Status.Certificate.Fingerprint == laptop.Fingerprint {
+		t.Errorf("devices %+v, published %+v", id.Status.Devices, id.Status.Certificate)
+	}
+	w.step(20 * time.Minute)
+	if id = w.passes("alice", 2); len(id.Status.Devices) > 0 {
+		t.Errorf("devices %+v", id.Status.Devices)
+	}
+}
+
 func TestRequestsOfOthersAreLeftAlone(t *testing.T) {
 	w := newHolders(t)
 	kubelet := w.request("laptop", w.key(), func(csr *certificatesv1.CertificateSigningRequest) {

@@ -116,15 +116,17 @@ func (h *Holders) Settle(ctx context.Context, given Given) Settled {
 	})
 	s := &settling{Holders: h, given: given, status: given.Status.DeepCopy(), noted: map[string]bool{}}
 	var seen []types.UID
+	recorded := true
 	for i := range list.Items {
 		csr := &list.Items[i]
 		seen = append(seen, csr.UID)
 		if len(csr.Status.Certificate) > 0 {
-			s.record(ctx, csr)
+			recorded = s.fail(s.record(ctx, csr)) && recorded
 		}
 	}
 	for i := range list.Items {
-		if csr := &list.Items[i]; len(csr.Status.Certificate) == 0 {
+		// What a certificate entitles to is not known before it is recorded.
+		if csr := &list.Items[i]; len(csr.Status.Certificate) == 0 && recorded {
 			s.open(ctx, csr)
 		}
 	}
@@ -160,10 +162,12 @@ func (s *settling) next(at time.Time) {
 	}
 }
 
-func (s *settling) fail(err error) {
+// fail remembers what stands in the way, and says whether that is nothing.
+func (s *settling) fail(err error) bool {
 	if err != nil {
 		s.errs = append(s.errs, err)
 	}
+	return err == nil
 }
 
 // judge decides about a request.

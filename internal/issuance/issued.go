@@ -28,21 +28,20 @@ const forbiddenRetry = time.Minute
 
 // record records the certificate of a request, where it is about the identity and is not recorded yet: also one that somebody else
 // approved, since it can be used all the same.
-func (s *settling) record(ctx context.Context, cached *certificatesv1.CertificateSigningRequest) {
+func (s *settling) record(ctx context.Context, cached *certificatesv1.CertificateSigningRequest) error {
 	identity := s.given.Identity
 	if s.remembered.has(identity.Name, cached.UID) {
-		return
+		return nil
 	}
 	if issued, err := certificate.ParseIssued(cached.Status.Certificate); err == nil && s.listed(cached, issued) {
 		if access.Listed(&identity.Status, issued.Fingerprint()) != nil {
 			s.remembered.add(identity.Name, cached.UID) // the list may come to have no room for it
 		}
-		return
+		return nil
 	}
 	csr := &certificatesv1.CertificateSigningRequest{}
 	if err := s.live.Get(ctx, client.ObjectKey{Name: cached.Name}, csr); err != nil {
-		s.fail(notGone("read", cached.Name, err))
-		return
+		return notGone("read", cached.Name, err)
 	}
 	issued, err := certificate.ParseIssued(csr.Status.Certificate)
 	if err != nil || csr.UID != cached.UID || issued.Subject().Username != identity.Spec.Username {
@@ -50,7 +49,7 @@ func (s *settling) record(ctx context.Context, cached *certificatesv1.Certificat
 		if err != nil && csr.Spec.SignerName == identity.Spec.SignerName {
 			log.FromContext(ctx).Info("a signer issued something that is no certificate", "certificateSigningRequest", klog.KObj(csr), "message", err.Error())
 		}
-		return
+		return nil
 	}
 	found := holder.Issued{Certificate: issued, RequestedBy: csr.Spec.Username, RequestTime: csr.CreationTimestamp.Time}
 	if csr.Spec.ExpirationSeconds != nil {
@@ -65,6 +64,7 @@ func (s *settling) record(ctx context.Context, cached *certificatesv1.Certificat
 	s.change(holder.Change{Issued: &found})
 	log.FromContext(ctx).Info("recorded a certificate", "certificateSigningRequest", klog.KObj(csr), "device", found.Device,
 		"fingerprint", issued.Fingerprint(), "serialNumber", issued.SerialNumber(), "notAfter", timing.Stamp(issued.NotAfter()))
+	return nil
 }
 
 // listed says whether a certificate was recorded already: the status lists it, or summed it up with others when its device had got

@@ -15,6 +15,7 @@ import (
 
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/access"
+	"github.com/clientidentity/operator/internal/history"
 	"github.com/clientidentity/operator/internal/holder"
 	"github.com/clientidentity/operator/internal/problem"
 	"github.com/clientidentity/operator/internal/text"
@@ -51,6 +52,10 @@ func (l LeftAlone) Event() Event {
 func applyDevices(status *v1alpha1.ClientIdentityStatus, changes []holder.Change, identity *v1alpha1.ClientIdentity, now time.Time) {
 	for _, change := range changes {
 		holder.Apply(identity, status, change, now)
+	}
+	if identity.Spec.PrivateKey.Source != v1alpha1.SourceHolder {
+		// What they have goes on until it ends, and nothing renews.
+		status.Devices = slices.DeleteFunc(status.Devices, func(d v1alpha1.Device) bool { return history.Over(d.NotAfter, now) })
 	}
 	for i := range status.Devices {
 		setRevoked(identity, status, &status.Devices[i])
