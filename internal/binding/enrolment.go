@@ -6,6 +6,7 @@ package binding
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -50,33 +51,28 @@ func accountSubject(account client.ObjectKey) rbacv1.Subject {
 }
 
 // ReadersLeft returns the bindings in a namespace, whoever owns them by now, that let holders or invitations read an identity's
-// Secret there and are not those of a Reader (nil = none). It looks past the caches: a key is published when there are none.
+// Secret there and are not as a Reader has them (nil = none). It looks past the caches: a key is published when there are none.
 func (w *Writer) ReadersLeft(ctx context.Context, identity *v1alpha1.ClientIdentity, namespace string, wanted *Reader) ([]access.Key, error) {
 	var left []access.Key
 	for _, b := range NewReader(identity, client.ObjectKey{Namespace: namespace}, "", &client.ObjectKey{}).bindings {
-		if wanted.has(b.Key()) {
-			continue
-		}
-		object := newBinding(b.Key())
-		err := w.Live.Get(ctx, client.ObjectKeyFromObject(object), object)
+		found := &rbacv1.RoleBinding{}
+		err := w.Live.Get(ctx, client.ObjectKey{Namespace: b.Namespace, Name: b.Name}, found)
 		if apierrors.IsNotFound(err) {
 			continue
 		}
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", b.Key(), err)
 		}
-		left = append(left, b.Key())
+		if !wanted.lets(b.Key(), found.Subjects) {
+			left = append(left, b.Key())
+		}
 	}
 	return left, nil
 }
 
-func (r *Reader) has(key access.Key) bool {
-	if r != nil {
-		for i := range r.bindings {
-			if r.bindings[i].Key() == key {
-				return true
-			}
-		}
-	}
-	return false
+// lets says whether a binding of the Reader lets exactly those subjects read.
+func (r *Reader) lets(key access.Key, subjects []rbacv1.Subject) bool {
+	return r != nil && slices.ContainsFunc(r.bindings, func(b access.Binding) bool {
+		return b.Key() == key && len(subjects) == 1 && subjects[0] == b.Subject
+	})
 }

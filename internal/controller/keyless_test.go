@@ -20,9 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
-	"github.com/clientidentity/operator/internal/enrolment"
 	"github.com/clientidentity/operator/internal/look"
-	"github.com/clientidentity/operator/internal/secret"
 )
 
 // byHolder and byOperator are changes of the spec: who makes the keys.
@@ -210,55 +208,22 @@ func TestAKeyIsPublishedWhenNobodyReadsWhoDid(t *testing.T) {
 	}
 }
 
-func TestTheServiceAccountIsMadeOnceWhateverFails(t *testing.T) {
-	for _, call := range []string{"create ServiceAccount", patchesStatus, "create Secret"} {
-		t.Run(call, func(t *testing.T) {
-			w := newWorld(t, identity("alice", byHolder))
-			w.before = failing(call, 2, crashed)
-			alice := w.passes("alice", 8)
-			if alice.Status.EnrolmentRef == nil || alice.Status.EnrolmentRef.UID != w.account() {
-				t.Errorf("the status speaks of %+v, and there is %q", alice.Status.EnrolmentRef, w.account())
-			}
-			w.enrollable()
-		})
-	}
-	t.Run("an answer that is lost", func(t *testing.T) {
-		w := newWorld(t, identity("alice", byHolder))
-		w.after = failing("create ServiceAccount", 1, crashed)
-		alice := w.passes("alice", 8)
-		if alice.Status.EnrolmentRef == nil || alice.Status.EnrolmentRef.UID != w.account() {
-			t.Errorf("the status speaks of %+v, and there is %q", alice.Status.EnrolmentRef, w.account())
-		}
-	})
-}
-
-func TestAcceptedInvitationsAreForgottenWithTheirServiceAccountAlone(t *testing.T) {
-	w := newWorld(t, identity("alice", byHolder))
+func TestAKeyIsPublishedWhenItsReaderIsTheCredential(t *testing.T) {
+	w := newWorld(t, identity("alice", byHolder)) // so that the user reads
 	w.enrollable()
-	alice := w.get("alice")
-	for i := range enrolment.MaxInvitations {
-		alice.Status.Invitations = append(alice.Status.Invitations, v1alpha1.AcceptedInvitation{ID: fmt.Sprint(i)})
-	}
-	if err := w.api.Status().Update(t.Context(), alice); err != nil {
-		t.Fatal(err)
-	}
-	former := w.account()
-	w.watched(func(string, client.Object) {
-		now := &v1alpha1.ClientIdentity{}
-		w.exists(now, "", "alice")
-		if ref := now.Status.EnrolmentRef; len(now.Status.Invitations) == 0 && ref != nil && ref.UID == former {
-			t.Error("an invitation that was accepted can be accepted again")
+	fails := failing("patch RoleBinding", 3, crashed)
+	w.before = func(call string, object client.Object) error {
+		if s, ok := object.(*corev1.Secret); ok && len(s.Data[v1alpha1.PrivateKeyKey]) > 0 {
+			var list rbacv1.RoleBindingList
+			if err := w.api.List(t.Context(), &list, client.InNamespace(testNamespace)); err != nil || len(list.Items) != 1 || list.Items[0].Subjects[0].Kind != rbacv1.GroupKind {
+				t.Errorf("%s while %+v lets somebody read: %v", call, list.Items, err)
+			}
 		}
-	})
-	w.before = failing("delete ServiceAccount", 2, crashed)
-	alice = w.passes("alice", 2)
-	if len(alice.Status.Invitations) != enrolment.MaxInvitations {
-		t.Error("they were forgotten while the ServiceAccount is there")
+		return fails(call, object)
 	}
-	alice = w.passes("alice", 4)
-	if len(alice.Status.Invitations) > 0 || alice.Status.EnrolmentRef.UID == former || alice.Status.EnrolmentRef.UID != w.account() {
-		t.Errorf("%d invitations, and %+v", len(alice.Status.Invitations), alice.Status.EnrolmentRef)
-	}
+	w.change("alice", func(id *v1alpha1.ClientIdentity) { byOperator(id); readable(id) })
+	w.passes("alice", 8)
+	w.ready("alice")
 }
 
 func TestARevocationReachesHoldersAndLeavesInvitationsTheirBindings(t *testing.T) {
@@ -284,22 +249,5 @@ func TestARevocationReachesHoldersAndLeavesInvitationsTheirBindings(t *testing.T
 	}
 	if len(bindings.Items) != 2 || len(w.readers()) != 2 {
 		t.Errorf("%d bindings to ask, %d to read", len(bindings.Items), len(w.readers()))
-	}
-}
-
-func TestInvitationsEndWhereTheOperatorMayNotLookAnyMore(t *testing.T) {
-	w := newWorld(t, identity("alice", byHolder))
-	w.enrollable()
-	elsewhere := secret.Places{Namespaces: []string{"others"}, Default: "others"}
-	w.credential.secrets.Places, w.accounts.Allow = elsewhere, elsewhere.Allow
-	w.before = func(call string, _ client.Object) error {
-		if strings.HasPrefix(call, "live get") {
-			return forbidden
-		}
-		return nil
-	}
-	w.add(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "others"}})
-	if ref := w.passes("alice", 2).Status.EnrolmentRef; ref != nil && ref.Namespace == testNamespace {
-		t.Errorf("tokens of %s/%s are invitations", ref.Namespace, ref.Name)
 	}
 }

@@ -100,6 +100,7 @@ func (p *probe) checks() []check {
 		{"clock", quick, unreached, (*probe).lookAtClock},
 		{"operator", quick, unreached, (*probe).lookAtOperator},
 		{"rights", time.Minute, unreached, (*probe).lookAtRights},
+		{"holder-role", quick, unreached, (*probe).lookAtHolderRole},
 		{"secret-namespaces", quick, unreached, (*probe).lookAtSecretNamespaces},
 		{"pod-security", quick, unreached, (*probe).lookAtPodSecurity},
 		{"signer", signing, unreached, (*probe).lookAtSigner},

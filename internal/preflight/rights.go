@@ -117,8 +117,22 @@ func rightsOf(role *unstructured.Unstructured) ([]Right, error) {
 	if err := yaml.Unmarshal(content, &rules); err != nil {
 		return nil, fmt.Errorf("%s %s: %w", role.GetKind(), role.GetName(), err)
 	}
+	rights := rightsOfRules(rules.Rules)
+	for i := range rights {
+		rights[i].Namespace = role.GetNamespace()
+	}
+	return rights, nil
+}
+
+// rightsOfRules cuts rules into single rights.
+func rightsOfRules(rules []rbacv1.PolicyRule) []Right {
 	var rights []Right
-	for _, rule := range rules.Rules {
+	for _, rule := range rules {
+		for _, url := range rule.NonResourceURLs {
+			for _, verb := range rule.Verbs {
+				rights = append(rights, Right{Resource: url, Verb: verb})
+			}
+		}
 		names := rule.ResourceNames
 		if len(names) == 0 {
 			names = []string{""}
@@ -127,13 +141,13 @@ func rightsOf(role *unstructured.Unstructured) ([]Right, error) {
 			for _, resource := range rule.Resources {
 				for _, name := range names {
 					for _, verb := range rule.Verbs {
-						rights = append(rights, Right{Namespace: role.GetNamespace(), APIGroup: group, Resource: resource, Name: name, Verb: verb})
+						rights = append(rights, Right{APIGroup: group, Resource: resource, Name: name, Verb: verb})
 					}
 				}
 			}
 		}
 	}
-	return rights, nil
+	return rights
 }
 
 // move returns a right of the manifests as it is needed at this place.

@@ -27,12 +27,15 @@ import (
 // metadata alone tells whether there is a key.
 const keylessMark = ":keyless:"
 
+// keylessVersion is part of that hash. Change it when the content changes that is rendered from the same settings.
+const keylessVersion = "v1:"
+
 // keylessHash tells what devices are to ask for; empty where the operator makes the keys.
 func (w Wanted) keylessHash() string {
 	if w.Request == nil {
 		return ""
 	}
-	sum := sha256.Sum256(w.Request)
+	sum := sha256.Sum256(append([]byte(keylessVersion), w.Request...))
 	return keylessMark + hex.EncodeToString(sum[:8])
 }
 

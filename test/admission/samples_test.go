@@ -9,6 +9,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	gomegatypes "github.com/onsi/gomega/types"
+	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -68,6 +69,24 @@ var _ = Describe("The delegation sample", Ordered, Serial, func() {
 		Expect(patch(lead, ann.Name, roleIn("team-a", "view"))).To(Succeed())
 		Expect(patch(lead, ann.Name, withdraw)).To(Succeed())
 		Expect(lead.Delete(ctx, ann)).To(Succeed())
+	})
+
+	It("lets a lead invite for the identities of the team, and for no other", func() {
+		bob := member("team-a-bob", "bob@example.com", func(identity *v1alpha1.ClientIdentity) { identity.Spec.PrivateKey.Source = v1alpha1.SourceHolder })
+		Expect(lead.Create(ctx, bob)).To(Succeed())
+		cleanUp(bob)
+		other := newIdentity("other-holder", func(identity *v1alpha1.ClientIdentity) { identity.Spec.PrivateKey.Source = v1alpha1.SourceHolder })
+		Expect(admin.Create(ctx, other)).To(Succeed())
+		cleanUp(other)
+		invite := func(name string) error {
+			account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "client-identities", Name: "clientidentity-" + name + "-enrolment"}}
+			if err := admin.Get(ctx, client.ObjectKeyFromObject(account), &corev1.ServiceAccount{}); err != nil {
+				return err
+			}
+			return lead.SubResource("token").Create(ctx, account, &authenticationv1.TokenRequest{})
+		}
+		Eventually(func() error { return invite(bob.Name) }).Should(Succeed())
+		Eventually(func() error { return invite(other.Name) }).Should(WithTransform(apierrors.IsForbidden, BeTrue()))
 	})
 
 	DescribeTable("refuses everything else",

@@ -10,6 +10,7 @@ import (
 	. "github.com/onsi/gomega"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
@@ -51,6 +52,16 @@ func root(changes ...change) *v1alpha1.ClientIdentity {
 	}}, changes...)...)
 	create(identity)
 	return identity
+}
+
+// byHolder is a change: the holder makes the keys.
+func byHolder(identity *v1alpha1.ClientIdentity) {
+	identity.Spec.PrivateKey.Source = v1alpha1.SourceHolder
+}
+
+// devices is a change of the number of devices.
+func devices(most int32) change {
+	return func(identity *v1alpha1.ClientIdentity) { identity.Spec.MaxDevices = ptr.To(most) }
 }
 
 var _ = Describe("Changing an identity of somebody greater", func() {
@@ -100,6 +111,9 @@ var _ = Describe("Changing an identity of somebody greater", func() {
 			i.Spec.RoleBindings = []v1alpha1.RoleBinding{{Name: "b", Namespace: "dev", RoleRef: v1alpha1.RoleRef{Kind: "ClusterRole", Name: "view"}}}
 		}),
 		Entry("bound to something else", func(i *v1alpha1.ClientIdentity) { i.Spec.BindTo = v1alpha1.BindToCredential }),
+		Entry("letting holders make the keys", byHolder),
+		Entry("having the operator make the keys again", func(i *v1alpha1.ClientIdentity) { i.Spec.PrivateKey.Source = v1alpha1.SourceOperator }, byHolder),
+		Entry("more devices", devices(6), byHolder),
 		Entry("withdrawing it and moving the Secret in one go", all(withdraw, moveSecret)),
 		Entry("revoking it and moving the Secret in one go", all(revoke, moveSecret)),
 		Entry("withdrawing, revoking and redirecting it in one go", all(withdraw, revoke, redirect)),
@@ -120,6 +134,8 @@ var _ = Describe("Changing an identity of somebody greater", func() {
 		Entry("a binding that ends", func(i *v1alpha1.ClientIdentity) { i.Spec.ClusterRoleBindings[0].ValidUntil = &nextYear }),
 		Entry("an earlier end", func(i *v1alpha1.ClientIdentity) { i.Spec.AccessUntil.Time = nextYear.AddDate(0, 0, -1) }),
 		Entry("a shorter ttl", func(i *v1alpha1.ClientIdentity) { i.Spec.TTL.Duration = time.Hour }),
+		Entry("fewer devices", devices(4), byHolder),
+		Entry("as many devices as by default", func(i *v1alpha1.ClientIdentity) { i.Spec.MaxDevices = nil }, all(byHolder, devices(6))),
 		Entry("a label", func(i *v1alpha1.ClientIdentity) { i.Labels = map[string]string{"team": "a"} }),
 		Entry("asking for a renewal", func(i *v1alpha1.ClientIdentity) {
 			metav1.SetMetaDataAnnotation(&i.ObjectMeta, v1alpha1.RenewRequestedAtAnnotation, "now")

@@ -69,14 +69,17 @@ var _ = Describe("A value of the chart means", func() {
 		Expect(options(running(found).Args).AllowedSigners).To(ConsistOf("example.com/clients"))
 	})
 
-	It("the right to bind the named roles, and no other", func() {
+	It("the right to bind the named roles and that of holders, and no other", func() {
+		holders := rbacv1.PolicyRule{
+			APIGroups: []string{rbacv1.GroupName}, Resources: []string{"clusterroles"}, ResourceNames: []string{"client-identity-operator-holder"}, Verbs: []string{"bind"},
+		}
 		found := charted("--set", "bind.anyRole=false,bind.roles={deployer}")
 		role := as[rbacv1.ClusterRole](found, "rbac.authorization.k8s.io/v1, Kind=ClusterRole /client-identity-operator-bind")
-		Expect(role.Rules).To(ConsistOf(rbacv1.PolicyRule{
+		Expect(role.Rules).To(ConsistOf(holders, rbacv1.PolicyRule{
 			APIGroups: []string{rbacv1.GroupName}, Resources: []string{"roles"}, ResourceNames: []string{"deployer"}, Verbs: []string{"bind"},
 		}))
 		none := charted("--set", "bind.anyRole=false")
-		Expect(as[rbacv1.ClusterRole](none, "rbac.authorization.k8s.io/v1, Kind=ClusterRole /client-identity-operator-bind").Rules).To(BeEmpty())
+		Expect(as[rbacv1.ClusterRole](none, "rbac.authorization.k8s.io/v1, Kind=ClusterRole /client-identity-operator-bind").Rules).To(ConsistOf(holders))
 	})
 
 	It("the same rights in each namespace of Secrets, and a flag that names them", func() {

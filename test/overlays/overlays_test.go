@@ -32,6 +32,13 @@ func readableIn(namespace string) func(*v1alpha1.ClientIdentitySpec) {
 	}
 }
 
+// byHolderIn has the holder make the keys, and invitations stand in a namespace.
+func byHolderIn(namespace string) func(*v1alpha1.ClientIdentitySpec) {
+	return func(spec *v1alpha1.ClientIdentitySpec) {
+		spec.PrivateKey.Source, spec.Secret.Namespace = v1alpha1.SourceHolder, namespace
+	}
+}
+
 // mayBindAdmin asks whether the operator may bind the ClusterRole admin: a change of its rights takes a moment.
 func mayBindAdmin() (bool, error) {
 	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
@@ -67,7 +74,9 @@ var _ = Describe("The overlay", func() {
 		})
 		create("admin", bound("admin"))
 		create("nobody", bound("missing"))
+		create("by-holder", byHolderIn(""))
 		expectPublished(operator.SecretNamespace, "viewer")
+		Eventually(condition("by-holder", v1alpha1.ConditionReady)).Should(HavePrefix("True ReadyToEnroll: "))
 		for name, role := range map[string]string{"admin": "admin", "nobody": "missing", "before": "admin"} {
 			Eventually(condition(name, v1alpha1.ConditionStalled)).Should(HavePrefix("True BindingForbidden: "), name)
 			Expect(condition(name, v1alpha1.ConditionStalled)()).To(ContainSubstring("for ClusterRole \""+role+"\": "), name)
@@ -99,7 +108,9 @@ var _ = Describe("The overlay", func() {
 		create("in-team-a", readableIn("team-a"))
 		create("by-default", func(*v1alpha1.ClientIdentitySpec) {})
 		create("elsewhere", readableIn("anywhere"))
+		create("invited-to-team-a", byHolderIn("team-a"))
 		expectPublished("team-a", "in-team-a")
+		Eventually(condition("invited-to-team-a", v1alpha1.ConditionReady)).Should(HavePrefix("True ReadyToEnroll: "))
 		eventuallyReady("by-default")
 		Eventually(condition("elsewhere", v1alpha1.ConditionStalled)).Should(HavePrefix("True SecretNamespaceNotAllowed: "))
 	})
@@ -107,6 +118,8 @@ var _ = Describe("The overlay", func() {
 	It("all-secret-namespaces publishes in every namespace, and looks after the Secrets there", func() {
 		use("all-secret-namespaces")
 		create("somewhere", readableIn("anywhere"))
+		create("invited-anywhere", byHolderIn("anywhere"))
+		Eventually(condition("invited-anywhere", v1alpha1.ConditionReady)).Should(HavePrefix("True ReadyToEnroll: "))
 		secret := expectPublished("anywhere", "somewhere")
 		Expect(admin.Delete(ctx, secret)).To(Succeed())
 		Eventually(func() error { return admin.Get(ctx, client.ObjectKeyFromObject(secret), &corev1.Secret{}) }).Should(Succeed())

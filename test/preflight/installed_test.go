@@ -42,7 +42,7 @@ func afterIt() {
 
 	It("says that no replica is available, and that nobody checks who asks for identities", func() {
 		r := asAdmin()
-		Expect(r.results()).To(Equal(but(map[string]preflight.Result{"operator": preflight.Fail, "admission": preflight.Fail, "policies": preflight.OK})))
+		Expect(r.results()).To(Equal(but(map[string]preflight.Result{"operator": preflight.Fail, "holder-role": preflight.OK, "admission": preflight.Fail, "policies": preflight.OK})))
 		Expect(r.check("operator").Message).To(ContainSubstring("none of 2 replicas"))
 		Expect(r.check("admission").Message).To(ContainSubstring("no ValidatingWebhookConfiguration"))
 		Expect(r.check("rights").Message).To(HavePrefix("ServiceAccount client-identity-system/client-identity-operator has its"))
@@ -67,7 +67,7 @@ func afterIt() {
 		})
 		Expect(webhook.Ready(ctx)).To(Succeed())
 		r := asAdmin()
-		Expect(r.results()).To(Equal(but(map[string]preflight.Result{"admission": preflight.OK, "policies": preflight.OK})))
+		Expect(r.results()).To(Equal(but(map[string]preflight.Result{"holder-role": preflight.OK, "admission": preflight.OK, "policies": preflight.OK})))
 		Expect(r.check("admission").Message).To(ContainSubstring("the webhook answers"))
 		Expect(r.code).To(Equal(0))
 

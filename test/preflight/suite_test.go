@@ -153,7 +153,7 @@ func (r run) check(name string) preflight.Finding {
 // but returns the results where all works, before an installation, but for some.
 func but(others map[string]preflight.Result) map[string]preflight.Result {
 	results := map[string]preflight.Result{
-		"api-server": preflight.OK, "caller": preflight.OK, "clock": preflight.OK, "operator": preflight.OK, "rights": preflight.OK,
+		"api-server": preflight.OK, "caller": preflight.OK, "clock": preflight.OK, "operator": preflight.OK, "rights": preflight.OK, "holder-role": preflight.Skip,
 		"secret-namespaces": preflight.OK, "pod-security": preflight.OK, "signer": preflight.OK, "shortest-lifetime": preflight.OK,
 		"longest-lifetime": preflight.Warn, "authentication": preflight.OK, "kubeconfig-server": preflight.OK, "kubeconfig-ca": preflight.OK,
 		"kubeconfig-authentication": preflight.Skip, "admission": preflight.Skip, "policies": preflight.Skip, "denial": preflight.Off,
