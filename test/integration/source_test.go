@@ -184,6 +184,35 @@ var _ = Describe("Who makes the keys", func() {
 		Expect(contents(seen, secret.Name)).To(HaveExactElements("ADDED: "+withoutKey, "MODIFIED: "+withKey, "MODIFIED: "+withoutKey))
 	})
 
+	It("changes to the operator with a device enrolled, which goes on and renews no more, and back", func() {
+		name, namespace := uniqueName("enrolled"), createNamespace("enrolled", nil)
+		create(newIdentity(name, byHolder, func(identity *v1alpha1.ClientIdentity) {
+			identity.Spec.RoleBindings = []v1alpha1.RoleBinding{bindEdit(namespace)}
+		}))
+		laptop := enrol(eventuallyEnrollable(name), "laptop")
+		fingerprint := device(eventuallyReady(name), "laptop").Fingerprint
+		seen := record(&corev1.SecretList{}, client.InNamespace(operator.SecretNamespace))
+		bindings := record(&rbacv1.RoleBindingList{}, client.InNamespace(operator.SecretNamespace))
+
+		update(name, byOperator)
+		Eventually(func() map[string][]byte { return publishedSecret(get(name)).Data }).Should(HaveKey(v1alpha1.CertificateKey))
+		identity := eventuallyReady(name)
+		expectUser(identity)
+		expectKeyAfterReaders(seen, bindings, name)
+		Expect(identity.Status.Certificate.Fingerprint).NotTo(Equal(fingerprint))
+		Expect(identity.Status.Certificates).To(HaveLen(2))
+		Expect(may(laptop.config, "list", "", "pods", namespace)).To(BeTrue())
+		Eventually(func() bool { return mayRequest(laptop.config) }).Should(BeFalse())
+		Expect(denial(ask(admin, deviceRequest(identity, "laptop", newKey())))).To(ContainSubstring("NotForHolders"))
+
+		update(name, byHolder)
+		Eventually(func() map[string][]byte { return publishedSecret(get(name)).Data }).ShouldNot(HaveKey(v1alpha1.CertificateKey))
+		back := eventuallyReady(name)
+		Expect(device(back, "laptop").Fingerprint).To(Equal(fingerprint))
+		Expect(back.Status.Certificate.Fingerprint).To(Equal(fingerprint))
+		Eventually(func() bool { return mayRequest(laptop.config) }).Should(BeTrue())
+	})
+
 	It("changes to the operator while somebody's finalizer keeps a binding that lets devices read: no key is published, and it is named", func() {
 		name := uniqueName("held-reader")
 		create(newIdentity(name, byHolder))
