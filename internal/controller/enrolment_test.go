@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
-	"github.com/clientidentity/operator/internal/enrolment"
+	"github.com/clientidentity/operator/internal/holder"
 	"github.com/clientidentity/operator/internal/secret"
 )
 
@@ -43,7 +43,7 @@ func TestAcceptedInvitationsAreForgottenWithTheirServiceAccountAlone(t *testing.
 	w := newWorld(t, identity("alice", byHolder))
 	w.enrollable()
 	alice := w.get("alice")
-	for i := range enrolment.MaxInvitations {
+	for i := range holder.MaxInvitations {
 		alice.Status.Invitations = append(alice.Status.Invitations, v1alpha1.AcceptedInvitation{ID: fmt.Sprint(i)})
 	}
 	if err := w.api.Status().Update(t.Context(), alice); err != nil {
@@ -59,7 +59,7 @@ func TestAcceptedInvitationsAreForgottenWithTheirServiceAccountAlone(t *testing.
 	})
 	w.before = failing("delete ServiceAccount", 2, crashed)
 	alice = w.passes("alice", 2)
-	if len(alice.Status.Invitations) != enrolment.MaxInvitations {
+	if len(alice.Status.Invitations) != holder.MaxInvitations {
 		t.Error("they were forgotten while the ServiceAccount is there")
 	}
 	alice = w.passes("alice", 4)

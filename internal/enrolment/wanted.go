@@ -8,15 +8,12 @@ import (
 
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/access"
+	"github.com/clientidentity/operator/internal/holder"
 	"github.com/clientidentity/operator/internal/timing"
 )
 
 // Kind is the kind of the objects in this room.
 const Kind = "ServiceAccount"
-
-// MaxInvitations is how many accepted invitations a status has room for. When they are as many, the ServiceAccount is made anew: no
-// token of the former one is accepted, so that nothing is to be remembered of those.
-const MaxInvitations = 64
 
 // Wanted is the ServiceAccount that an identity is to have.
 type Wanted struct {
@@ -41,7 +38,7 @@ func (w Wanted) outdated(ref *v1alpha1.EnrolmentReference, known *metav1.Partial
 		return "the Secret is in another namespace"
 	case access.RevokedSince(&w.Identity.Spec, timing.Of(ref.RevokeIssuedBefore)):
 		return "revokeIssuedBefore was changed"
-	case w.Accepted >= MaxInvitations:
+	case w.Accepted >= holder.MaxInvitations: // no token of this one is accepted any more then, so that none is to be remembered
 		return "the status has no room for more accepted invitations"
 	}
 	return ""

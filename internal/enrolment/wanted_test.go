@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/holder"
 )
 
 func TestWhatEndsInvitations(t *testing.T) {
@@ -34,8 +35,8 @@ func TestWhatEndsInvitations(t *testing.T) {
 		"a later revocation":                         {func(g *given) { g.revoked, g.ref.RevokeIssuedBefore = at(time.Second), at(0) }, true},
 		"not the revocation that it was made with":   {func(g *given) { g.revoked, g.ref.RevokeIssuedBefore = at(0), at(0) }, false},
 		"not the fraction of a second in it":         {func(g *given) { g.revoked, g.ref.RevokeIssuedBefore = at(time.Millisecond), at(0) }, false},
-		"a status without room":                      {func(g *given) { g.want.Accepted = MaxInvitations }, true},
-		"not one with room for one":                  {func(g *given) { g.want.Accepted = MaxInvitations - 1 }, false},
+		"a status without room":                      {func(g *given) { g.want.Accepted = holder.MaxInvitations }, true},
+		"not one with room for one":                  {func(g *given) { g.want.Accepted = holder.MaxInvitations - 1 }, false},
 		"not that nothing can be made at the moment": {func(g *given) { g.want.Make = false }, false},
 	} {
 		t.Run(name, func(t *testing.T) {

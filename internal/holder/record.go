@@ -70,9 +70,9 @@ func Published(identity *v1alpha1.ClientIdentity, status v1alpha1.ClientIdentity
 }
 
 const (
-	// maxDevices and maxInvitations bound status.devices and status.invitations.
+	// maxDevices bounds status.devices, and MaxInvitations status.invitations: the ServiceAccount of invitations is made anew then.
 	maxDevices     = 20
-	maxInvitations = 64
+	MaxInvitations = 64
 	// maxGroups and maxGroup bound the groups of a certificate in the status, and the characters of each.
 	maxGroups, maxGroup = 64, 64
 	// maxRequestedBy bounds certificates[].requestedBy, in bytes.
@@ -81,7 +81,7 @@ const (
 
 // Room says whether the status has room for an approval. There is none for an invitation more until the ServiceAccount is made anew.
 func Room(status *v1alpha1.ClientIdentityStatus, a Approval) bool {
-	return a.InvitationID == "" || len(status.Invitations) < maxInvitations ||
+	return a.InvitationID == "" || len(status.Invitations) < MaxInvitations ||
 		slices.ContainsFunc(status.Invitations, func(i v1alpha1.AcceptedInvitation) bool { return i.ID == a.InvitationID })
 }
 
