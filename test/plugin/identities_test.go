@@ -76,8 +76,3 @@ func eventually(name, conditionType string, status metav1.ConditionStatus) *v1al
 
 // selfReview asks who one is, which every user may.
 func selfReview() *authenticationv1.SelfSubjectReview { return &authenticationv1.SelfSubjectReview{} }
-
-// byHolder makes an identity one whose holders make their keys.
-func byHolder(identity *v1alpha1.ClientIdentity) {
-	identity.Spec.PrivateKey.Source = v1alpha1.SourceHolder
-}

@@ -23,7 +23,7 @@ import (
 
 var _ = Describe("invite", func() {
 	It("prints an invitation, and nothing else, on the standard output", func() {
-		identity := newIdentity("invited", byHolder)
+		identity := newIdentity("invited", held)
 		seen := newPerson("inviter").may(identity, "invite").run("invite", identity.Name, "--for", "1h", "--device", "laptop")
 		expectSecretFree(seen.code, seen.stderr)
 		Expect(strings.Count(seen.stdout, "\n")).To(Equal(1), "lines on the standard output")
@@ -53,7 +53,7 @@ var _ = Describe("invite", func() {
 	})
 
 	It("names the permission that is missing, and how it is granted", func() {
-		identity := newIdentity("uninvited", byHolder)
+		identity := newIdentity("uninvited", held)
 		viewer := newPerson("viewer").may(identity, "renew") // get, and not the token
 		seen := viewer.run("invite", identity.Name)
 		Expect(seen.code).To(Equal(1))
