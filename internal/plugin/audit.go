@@ -32,8 +32,9 @@ func newAuditCommand(env *Env) *cobra.Command {
 the fingerprint of each into user.extra. "-" reads the standard input, such as a pipe; the log may be of any size. Two tables say what was done with each certificate, and
 who did what how often; with --events each request is a line, as it comes.
 
-A certificate that no identity lists is told by the credential group in it, where it has one: it has ended, then, or its holder encoded it in
-another way. All others are Unknown: the operator did not issue them, or they have ended.`,
+A certificate that no identity lists is told by the groups that the CA signed, where it has those of the operator: as re-encoded, with a warning, where
+it is one that is listed in another form; else its identity is told, and it has ended, mostly. All others are unknown: the operator did
+not issue them, or they ended long ago. Requests with which the operator itself tries what it has issued are left out.`,
 		Example: Example(
 			"# Who did what",
 			"kubectl clientidentity audit /var/log/kubernetes/audit.log",
@@ -163,12 +164,15 @@ func (a *auditCommand) encode(value any) error { return json.NewEncoder(a.env.Ou
 func (n named) title(fingerprint string) string {
 	short := fmt.Sprintf("%.12s", fingerprint)
 	switch n.Known {
-	case knownListed:
-		device := ""
+	case knownListed, knownReencoded:
+		device, mark := "", ""
 		if n.Device != "" {
 			device = "/" + n.Device
 		}
-		return fmt.Sprintf("%s%s#%d", n.Identity, device, n.Revision)
+		if n.Known == knownReencoded {
+			mark = "!" + short
+		}
+		return fmt.Sprintf("%s%s#%d%s", n.Identity, device, n.Revision, mark)
 	case knownByGroup:
 		return n.Identity + "#?" + short
 	}
@@ -216,7 +220,7 @@ func (n named) identityText() string {
 }
 
 func (n named) revisionText() string {
-	if n.Known == knownListed {
+	if n.Revision > 0 {
 		return strconv.FormatInt(n.Revision, 10)
 	}
 	return "-"
@@ -241,17 +245,22 @@ func (a *auditCommand) sum(file string, read reading, tally *tallied) error {
 	if read.events == 0 {
 		return errors.Join(fmt.Errorf("%s has no audit event: it must have one in JSON on each line, of audit.k8s.io", file), read.complaint())
 	}
-	unknown, unlisted := 0, 0
+	unknown, unlisted, reencoded := 0, 0, 0
 	for _, use := range tally.credentials {
 		switch use.Known {
+		case knownReencoded:
+			reencoded++
 		case knownNot:
 			unknown++
 		case knownByGroup:
 			unlisted++
 		}
 	}
-	fmt.Fprintf(a.env.ErrOut, "%d events, %d certificates: %d of them unknown, %d not listed any more; %d requests came without a certificate\n",
-		read.events, len(tally.credentials), unknown, unlisted, tally.without)
+	fmt.Fprintf(a.env.ErrOut, "%d events, %d certificates: %d of them unknown, %d not listed any more; %d requests came without a certificate, and %d were the operator's proofs\n",
+		read.events, len(tally.credentials), unknown, unlisted, tally.without, tally.proofs)
+	if reencoded > 0 {
+		fmt.Fprintf(a.env.ErrOut, "Warning: %d certificates were used in another encoding than they were issued in (marked with !), which does not happen by accident: take them for leaked\n", reencoded)
+	}
 	if tally.beyond > 0 {
 		fmt.Fprintf(a.env.ErrOut, "%d requests were too many different ones to be counted one by one\n", tally.beyond)
 	}

@@ -35,7 +35,9 @@ func event(fingerprint, user, verb, resource string, code int, more ...string) s
 // audited reads a log, and returns what was counted.
 func audited(t *testing.T, log io.Reader) (*tallied, reading) {
 	t.Helper()
-	tally := newTally(newNames([]v1alpha1.ClientIdentity{identity("alice", func(id *v1alpha1.ClientIdentity) { id.UID = "aaaa-bbbb" }), identity("bob", both)}))
+	tally := newTally(newNames([]v1alpha1.ClientIdentity{identity("alice", func(id *v1alpha1.ClientIdentity) { id.UID = "aaaa-bbbb" }), identity("bob", both, func(id *v1alpha1.ClientIdentity) {
+		id.Status.Certificates[0].Groups = []string{"clientidentity.dev:certificate:OFLAPTOP"}
+	})}))
 	read, err := readAudit(log, func(e *auditEvent) error {
 		tally.add(e)
 		return nil
@@ -54,19 +56,22 @@ func TestWhoseCertificatesAreInALog(t *testing.T) {
 			event(fingerprint('e'), "bob@example.com", "list", "pods", 200)+
 			event(fingerprint('7'), "alice@example.com", "get", "pods", 200, "clientidentity.dev:aaaabbbb:0")+
 			event(fingerprint('8'), "alice@example.com", "get", "pods", 200, "clientidentity.dev:cccc:0", "clientidentity.dev:certificate:ABC", "clientidentity.dev:aaaabbbb")+
+			event(fingerprint('6'), "bob@example.com", "get", "pods", 200, "clientidentity.dev:certificate:OFLAPTOP", "clientidentity.dev:aaaabbbb:0")+
+			strings.Replace(event(fingerprint('5'), "alice@example.com", "create", "selfsubjectreviews", 201), `"verb"`, `"userAgent":"client-identity-operator/proof","verb"`, 1)+
 			event("", "system:admin", "get", "pods", 200)+
 			strings.Replace(event(fingerprint('a'), "alice@example.com", "watch", "pods", 200), "ResponseComplete", "ResponseStarted", 1)))
-	if want := (reading{events: 8}); read != want {
+	if want := (reading{events: 10}); read != want {
 		t.Errorf("read %+v, want %+v", read, want)
 	}
-	if tally.without != 1 {
-		t.Errorf("%d requests came without a certificate, want 1", tally.without)
+	if tally.without != 1 || tally.proofs != 1 {
+		t.Errorf("%d requests came without a certificate, and %d were proofs, want 1 and 1", tally.without, tally.proofs)
 	}
 	var got []string
 	for _, use := range tally.uses() {
 		got = append(got, fmt.Sprintf("%.4s %s %s %s %d: %d requests, %d refused, from %s", use.Fingerprint, use.Known, use.Identity, use.Device, use.Revision, use.Requests, use.Refused, use.Source))
 	}
 	want := []string{
+		"6666 Reencoded bob laptop 3: 1 requests, 0 refused, from 203.0.113.7",
 		"7777 ByGroup alice  0: 1 requests, 0 refused, from 203.0.113.7",
 		"8888 Unknown   0: 1 requests, 0 refused, from 203.0.113.7",
 		"aaaa Listed alice  1: 3 requests, 1 refused, from 203.0.113.7",

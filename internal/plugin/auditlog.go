@@ -14,6 +14,7 @@ import (
 	kjson "sigs.k8s.io/json"
 
 	"github.com/clientidentity/operator/internal/certificate"
+	"github.com/clientidentity/operator/internal/proof"
 )
 
 // maxEvent bounds, in bytes, one line of an audit log. API servers take no larger objects than a fraction of it.
@@ -25,6 +26,7 @@ type auditEvent struct {
 	Stage      string `json:"stage"`
 	Verb       string `json:"verb"`
 	RequestURI string `json:"requestURI"`
+	UserAgent  string `json:"userAgent"`
 	User       struct {
 		Username string   `json:"username"`
 		Groups   []string `json:"groups"`
@@ -54,6 +56,12 @@ func (e *auditEvent) fingerprint() string {
 	}
 	fingerprint, _ := certificate.FingerprintOf(e.User.Extra.CredentialID[0])
 	return fingerprint
+}
+
+// isProof says whether the request is the operator's, which proves credentials. A holder can make its own look like one: it learns who it is, and
+// nothing else.
+func (e *auditEvent) isProof() bool {
+	return e.UserAgent == proof.UserAgent && e.Verb == "create" && e.ObjectRef != nil && e.ObjectRef.Resource == "selfsubjectreviews"
 }
 
 // ended says whether it tells of the end of a request: each is told of several times, and counted once.

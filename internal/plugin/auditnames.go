@@ -4,6 +4,8 @@
 package plugin
 
 import (
+	"strings"
+
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/certificate"
 )
@@ -14,6 +16,9 @@ type known string
 const (
 	// knownListed means that the status of an identity lists it.
 	knownListed known = "Listed"
+	// knownReencoded means that it carries the group of a certificate that is listed, and has another fingerprint: its holder has encoded it in another way,
+	// which does not happen by accident.
+	knownReencoded known = "Reencoded"
 	// knownByGroup means that it carries the credential group of an identity, which does not list it (any more): it has ended, there was no room for it, or its
 	// holder encoded it in another way.
 	knownByGroup known = "ByGroup"
@@ -31,13 +36,14 @@ type named struct {
 
 // names finds whose certificates are.
 type names struct {
-	listed map[string]named
-	byUID  map[string]string
+	listed  map[string]named
+	byGroup map[string]named // by the group that no other certificate has
+	byUID   map[string]string
 }
 
 // newNames indexes the certificates of all identities.
 func newNames(all []v1alpha1.ClientIdentity) *names {
-	n := &names{listed: map[string]named{}, byUID: map[string]string{}}
+	n := &names{listed: map[string]named{}, byGroup: map[string]named{}, byUID: map[string]string{}}
 	for i := range all {
 		id := &all[i]
 		n.byUID[certificate.UIDKey(string(id.UID))] = id.Name
@@ -48,6 +54,11 @@ func newNames(all []v1alpha1.ClientIdentity) *names {
 		for j := range id.Status.Certificates {
 			c := &id.Status.Certificates[j]
 			n.listed[c.Fingerprint] = named{knownListed, id.Name, c.Device, c.Revision}
+			for _, group := range c.Groups {
+				if strings.HasPrefix(group, v1alpha1.CertificateGroupPrefix) {
+					n.byGroup[group] = named{knownReencoded, id.Name, c.Device, c.Revision}
+				}
+			}
 		}
 	}
 	delete(n.listed, "")
@@ -58,6 +69,11 @@ func newNames(all []v1alpha1.ClientIdentity) *names {
 func (n *names) of(e *auditEvent) named {
 	if found, ok := n.listed[e.fingerprint()]; ok {
 		return found
+	}
+	for _, group := range e.User.Groups {
+		if found, ok := n.byGroup[group]; ok {
+			return found
+		}
 	}
 	for _, group := range e.User.Groups {
 		uid, _, ok := certificate.ParseCredentialGroup(group)

@@ -51,20 +51,27 @@ type tallied struct {
 	names       *names
 	credentials map[string]*credentialUse
 	actions     map[action]int
-	// without counts requests without a certificate; beyond, those that there was no room to count one by one.
-	without, beyond int
+	// without counts requests without a certificate; proofs, those with which the operator tries what it has issued; beyond, those that there was no
+	// room to count one by one.
+	without, proofs, beyond int
 }
 
 func newTally(n *names) *tallied {
 	return &tallied{names: n, credentials: map[string]*credentialUse{}, actions: map[action]int{}}
 }
 
-// add takes in an event, and returns whose the certificate is; ok is false where it has none.
+// add takes in an event, and returns whose the certificate is; ok is false where it has none, and for proofs of the operator.
 func (t *tallied) add(e *auditEvent) (who named, ok bool) {
 	fingerprint := e.fingerprint()
 	if fingerprint == "" {
 		if e.ended() {
 			t.without++
+		}
+		return named{}, false
+	}
+	if e.isProof() {
+		if e.ended() {
+			t.proofs++
 		}
 		return named{}, false
 	}

@@ -124,9 +124,8 @@ func oneText(c *v1alpha1.IssuedCertificate) string {
 // planOnly revokes what there is, where that is only one thing.
 func planOnly(identity *v1alpha1.ClientIdentity, now time.Time) (revocation, error) {
 	devices, others := standing(identity, now)
-	more := identity.Status.OtherCertificates
 	switch {
-	case more != nil && timing.Value(more.NotAfter).After(now):
+	case moreValid(identity, now):
 	case len(devices) == 1 && len(others) == 0:
 		return planDevice(identity, devices[0], now)
 	case len(devices) == 0 && len(others) == 1:
@@ -219,11 +218,10 @@ func endedText(identity *v1alpha1.ClientIdentity, now time.Time) string {
 			ended++
 		}
 	}
-	more := identity.Status.OtherCertificates
 	switch {
 	case ended == 0:
 		return "all of them are valid, so that none can go"
-	case more != nil && timing.Value(more.NotAfter).After(now):
+	case moreValid(identity, now):
 		return fmt.Sprintf("remove those that have ended, which are among the %d that status.certificates does not list (kubectl edit clientidentity %s)", ended, identity.Name)
 	}
 	return fmt.Sprintf("remove the %d that are not valid any more, which status.certificates does not list (kubectl edit clientidentity %s)", ended, identity.Name)

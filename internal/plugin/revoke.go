@@ -82,6 +82,9 @@ func (r *revokeCommand) run(ctx context.Context, name string) error {
 	if plan.unlisted {
 		r.warn(identity, "its status lists no such certificate: it has ended, or it is none of this identity's (kubectl clientidentity status %s)", name)
 	}
+	if plan.device != "" && moreValid(identity, s.now) {
+		r.warn(identity, "there are valid certificates that its status has no room for, and older ones of device %s may be among them: --all reaches those, too", plan.device)
+	}
 	var reach error
 	if r.waits() {
 		before := s.identity.Status.Certificate

@@ -88,7 +88,7 @@ func withdrawn(identity *v1alpha1.ClientIdentity) (progress, error) {
 
 // printLeft prints what is left of a withdrawn identity.
 func (w *withdrawCommand) printLeft(identity *v1alpha1.ClientIdentity) {
-	fmt.Fprintln(w.env.Out, certificatesLeft(identity, timing.Value(identity.Status.OutstandingUntil), w.env.Clock.Now()))
+	fmt.Fprintln(w.env.Out, certificatesLeft(identity, w.env.Clock.Now()))
 	residual := identity.Status.ResidualAccess
 	if residual == nil || residual.Total == 0 {
 		fmt.Fprintln(w.env.Out, "Nothing else grants the user or one of its groups anything.")

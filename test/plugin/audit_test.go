@@ -29,7 +29,7 @@ var _ = Describe("audit", func() {
 		Expect(seen.stdout).To(haveRow(short, identity.Name, "-", "1", identity.Spec.Username))
 		Expect(seen.stdout).To(haveRow("1", identity.Name+"#1", "list", "secrets", "kube-system", "403"))
 		Expect(seen.stdout).To(MatchRegexp(`(?m)^[0-9a-f]{12} +unknown +- +- +auditor`), "certificates that the operator did not issue are said to be unknown")
-		Expect(seen.stderr).To(MatchRegexp(`^\d+ events, \d+ certificates: \d+ of them unknown, \d+ not listed any more; \d+ requests came without a certificate\n$`))
+		Expect(seen.stderr).To(MatchRegexp(`^\d+ events, \d+ certificates: \d+ of them unknown, \d+ not listed any more; \d+ requests came without a certificate, and \d+ were the operator's proofs\n$`))
 
 		By("from a pipe, for a program")
 		log, err := os.Open(cp.AuditLog())

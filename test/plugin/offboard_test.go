@@ -100,6 +100,15 @@ var _ = Describe("offboard", func() {
 		Expect(seen.stdout).To(BeEmpty())
 		Expect(seen.stderr).To(ContainSubstring("Missing permission of user"))
 		Expect(seen.stderr).To(ContainSubstring("list clientidentities.clientidentity.dev"))
+
+		By("withdrawing as somebody who may only look")
+		looker := newPerson("looker")
+		looker.grant("", rbacv1.PolicyRule{APIGroups: []string{v1alpha1.GroupVersion.Group}, Resources: []string{"clientidentities"}, Verbs: []string{"get", "list"}})
+		looker.grant("", rbacv1.PolicyRule{APIGroups: []string{rbacv1.GroupName}, Resources: []string{"clusterrolebindings", "rolebindings"}, Verbs: []string{"list"}})
+		seen = looker.run("offboard", identity.Spec.Username, "--yes")
+		Expect(seen.code).To(Equal(1))
+		Expect(seen.stdout).To(haveRow("ClientIdentity", "-", identity.Name, "active"))
+		Expect(seen.stderr).To(ContainSubstring("patch clientidentities.clientidentity.dev"))
 	})
 })
 
