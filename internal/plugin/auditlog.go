@@ -134,7 +134,7 @@ func readAudit(log io.Reader, each func(*auditEvent) error) (reading, error) {
 				return r, stop
 			}
 		}
-		if err != nil {
+		if errors.Is(err, io.EOF) {
 			return r, nil
 		}
 	}

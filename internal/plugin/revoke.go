@@ -130,11 +130,11 @@ func (r *revokeCommand) write(ctx context.Context, s *subject) (revocation, *v1a
 }
 
 // patch returns the change that revokes; nil where all stands in the spec already.
-func (p revocation) patch(identity *v1alpha1.ClientIdentity, reason string, now time.Time) (*mergePatch, error) {
-	if p.all {
+func (r revocation) patch(identity *v1alpha1.ClientIdentity, reason string, now time.Time) (*mergePatch, error) {
+	if r.all {
 		return &mergePatch{spec: map[string]any{"revokeIssuedBefore": revocationAt(identity, now)}}, nil
 	}
-	list, added, err := p.list(identity, reason, now)
+	list, added, err := r.list(identity, reason, now)
 	if err != nil || added == 0 {
 		return nil, err
 	}

@@ -47,6 +47,6 @@ var _ = Describe("status", func() {
 		Expect(newPerson("reader").may(identity, "list").run("status", "mispelt").stderr).To(ContainSubstring("get clientidentities.clientidentity.dev"))
 		both := newPerson("reader").may(identity, "list")
 		both.grant("", rbacv1.PolicyRule{APIGroups: []string{v1alpha1.GroupVersion.Group}, Resources: []string{"clientidentities"}, Verbs: []string{"get"}})
-		Expect(both.run("status", "misspelt-99").stderr).To(ContainSubstring("did you mean " + identity.Name))
+		Expect(both.run("status", "x"+identity.Name).stderr).To(ContainSubstring("did you mean " + identity.Name))
 	})
 })
