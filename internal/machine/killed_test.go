@@ -18,7 +18,7 @@ type killed struct{ what string }
 // TestNothingIsLostWhereverItIsKilled kills the process at each step of a renewal, before and after it took effect, and lets Kubernetes
 // clean up its requests, or not.
 func TestNothingIsLostWhereverItIsKilled(t *testing.T) {
-	everyStep(t, func(w *world, what string) error { panic(killed{what}) })
+	everyStep(t, func(_ *world, what string) error { panic(killed{what}) })
 }
 
 // TestNothingIsLostWhateverFails lets each step fail: a full disk, a lost connection.

@@ -183,10 +183,11 @@ func (s *session) await(ctx context.Context, object *certificatesv1.CertificateS
 		if ctx.Err() != nil {
 			return nil, answer{}, errWaiting
 		}
-		var err error
-		if object, err = s.api.Request(ctx, object.Name); err != nil {
+		newest, err := s.api.Request(ctx, object.Name)
+		if err != nil {
 			return nil, answer{}, fmt.Errorf("look after the request: %w", err)
 		}
+		object = newest
 	}
 }
 

@@ -236,14 +236,14 @@ func (e *enrollCommand) asAdministrator(ctx context.Context) (machine.Order, err
 	}
 	cluster, _, uid, err := kubeconfig.ReadExec(secret.Data[identity.Spec.Secret.KubeconfigKey])
 	if err != nil {
-		return machine.Order{}, fmt.Errorf("Secret %s/%s: %w", secret.Namespace, secret.Name, err)
+		return machine.Order{}, fmt.Errorf("read Secret %s/%s: %w", secret.Namespace, secret.Name, err)
 	}
 	parameters, err := holder.ParseParameters(secret.Data[v1alpha1.RequestKey])
 	if err != nil {
-		return machine.Order{}, fmt.Errorf("Secret %s/%s: %w", secret.Namespace, secret.Name, err)
+		return machine.Order{}, fmt.Errorf("read Secret %s/%s: %w", secret.Namespace, secret.Name, err)
 	}
 	if uid != string(identity.UID) || parameters.UID != identity.UID {
-		return machine.Order{}, fmt.Errorf("Secret %s/%s is of another ClientIdentity of that name: wait until the operator has replaced it", secret.Namespace, secret.Name)
+		return machine.Order{}, fmt.Errorf("what Secret %s/%s has is of another ClientIdentity of that name: wait until the operator has replaced it", secret.Namespace, secret.Name)
 	}
 	order := machine.Order{Parameters: parameters, Cluster: cluster, Secret: machine.Place{Namespace: secret.Namespace, Name: secret.Name}, API: api}
 	order.Device, order.Fixed = e.name("")

@@ -92,7 +92,7 @@ func (k *kubeconfigCommand) run(ctx context.Context, name string) error {
 	}
 	parameters, user, err := k.read(identity, secret)
 	if err != nil {
-		return fmt.Errorf("Secret %s/%s: %w", secret.Namespace, secret.Name, err)
+		return fmt.Errorf("read Secret %s/%s: %w", secret.Namespace, secret.Name, err)
 	}
 	if k.merging.contextName != "" {
 		parameters.ContextName = k.merging.contextName
@@ -136,7 +136,7 @@ func (k *kubeconfigCommand) read(identity *v1alpha1.ClientIdentity, secret *core
 func (k *kubeconfigCommand) keep(ctx context.Context, identity *v1alpha1.ClientIdentity, secret *corev1.Secret, p kubeconfig.Parameters) error {
 	c, issued, err := machine.PublishedCredential(secret.Data)
 	if err != nil {
-		return fmt.Errorf("Secret %s/%s: %w", secret.Namespace, secret.Name, err)
+		return fmt.Errorf("read Secret %s/%s: %w", secret.Namespace, secret.Name, err)
 	}
 	if s := identity.Status.Certificate; s != nil && s.Fingerprint == issued.Fingerprint() {
 		c.RequestTime = timing.Value(s.RequestTime).UTC()
