@@ -122,11 +122,6 @@ func (r *Refusal) outdated() bool {
 	}, r.Reason)
 }
 
-// Final says whether asking again with the same credential is of no use until a person has done something.
-func (r *Refusal) Final() bool {
-	return !r.Failed && !r.outdated() && r.Reason != holder.ReasonRequestOpen && r.Reason != holder.ReasonIssuedTooOften
-}
-
 // authenticated returns nil if the API server takes the holder of a certificate for exactly whom it says.
 func authenticated(user authenticationv1.UserInfo, want certificate.Subject) error {
 	got := certificate.Subject{Username: user.Username, Groups: slices.DeleteFunc(slices.Clone(user.Groups), func(group string) bool {
