@@ -79,13 +79,15 @@ func (d *Device) Enrol(ctx context.Context, o Order) (*Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	if record.Unwritten && record.Enrolment == nil {
-		return record, nil // it was killed after that
+	if record.Unwritten && record.Enrolment == nil && !o.Replace {
+		if life, err := record.Life(); err == nil && life.Valid(d.Clock.Now()) {
+			return record, nil // it was killed after that
+		}
 	}
 	if err := d.enrollable(folder, record, o); err != nil {
 		return nil, err
 	}
-	s := &session{Device: d, folder: folder, record: record, target: TargetOf(o.Cluster), api: o.API, patience: o.Patience}
+	s := &session{Device: d, folder: folder, record: record, target: TargetOf(o.Cluster), api: o.API, patience: o.Patience, persistent: true}
 	if err := s.begin(&o); err != nil {
 		return nil, err
 	}

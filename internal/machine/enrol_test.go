@@ -237,3 +237,16 @@ func TestNamesOfMachines(t *testing.T) {
 		}
 	}
 }
+
+func TestAnOldEnrolmentWithoutAKubeconfigIsNotTakenForANewOne(t *testing.T) {
+	w := fresh(t)
+	if _, err := w.Enrol(t.Context(), w.order("invitation")); err != nil {
+		t.Fatal(err)
+	}
+	w.step(25 * time.Hour)
+	if _, err := w.Enrol(t.Context(), w.order("another")); err != nil {
+		t.Fatal(err)
+	}
+	_, now := w.serve()
+	w.newest(now)
+}

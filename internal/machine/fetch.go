@@ -26,8 +26,8 @@ func (s *session) fetch(ctx context.Context) error {
 	}
 	if life, err := s.record.Life(); err != nil {
 		return err
-	} else if !life.Due(s.now()) {
-		return errNotDue
+	} else if err := life.notDue(s.now()); err != nil && !errors.Is(err, errCapped) {
+		return err
 	}
 	current, err := s.record.Current.issued()
 	if err != nil {

@@ -156,8 +156,10 @@ func (c *Credential) validity(issued *certificate.Issued) renewal.Validity {
 type Life struct {
 	Fingerprint         string
 	NotBefore, NotAfter time.Time
-	// RenewalTime is zero where renewing gains no time.
+	// RenewalTime is zero where renewing gains no time, since access ends.
 	RenewalTime time.Time
+	// LookTime is when to look whether access ends later by now, where renewing gains no time otherwise.
+	LookTime time.Time
 }
 
 // Life returns when the credential in use is valid and to be renewed: as the operator counts.
@@ -184,8 +186,12 @@ func (r *Record) Life() (Life, error) {
 		policy.Percentage = *p
 	}
 	in := renewal.Input{Policy: policy, AccessUntil: timing.Of(r.Parameters.AccessUntil)}
-	schedule := renewal.ScheduleOf(in, r.Current.validity(issued), previous, string(r.UID)+"/"+issued.SerialNumber())
-	return Life{issued.Fingerprint(), issued.NotBefore(), issued.NotAfter(), schedule.RenewalTime}, nil
+	validity, seed := r.Current.validity(issued), string(r.UID)+"/"+issued.SerialNumber()
+	life := Life{Fingerprint: issued.Fingerprint(), NotBefore: issued.NotBefore(), NotAfter: issued.NotAfter()}
+	if life.RenewalTime = renewal.ScheduleOf(in, validity, previous, seed).RenewalTime; life.RenewalTime.IsZero() && in.AccessUntil != nil {
+		life.LookTime = renewal.At(validity, policy, seed)
+	}
+	return life, nil
 }
 
 // Valid says whether the credential is valid at a moment.
@@ -196,10 +202,16 @@ func (l Life) Due(now time.Time) bool {
 	return now.After(l.NotAfter) || (!l.RenewalTime.IsZero() && !now.Before(l.RenewalTime))
 }
 
+// Serves says whether the credential is valid and serves without another look.
+func (l Life) Serves(now time.Time) bool { return l.Valid(now) && now.Before(l.Until()) }
+
 // Until returns until when the credential serves without another look.
 func (l Life) Until() time.Time {
-	if l.RenewalTime.IsZero() {
-		return l.NotAfter
+	switch {
+	case !l.RenewalTime.IsZero():
+		return l.RenewalTime
+	case !l.LookTime.IsZero():
+		return l.LookTime
 	}
-	return l.RenewalTime
+	return l.NotAfter.Add(time.Nanosecond)
 }

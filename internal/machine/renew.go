@@ -6,6 +6,7 @@ package machine
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/clientidentity/operator/internal/holder"
 )
@@ -15,6 +16,20 @@ const mostTries = 3
 
 // errNotDue means that the clock of this machine is wrong: by the API server's, it is not yet time to renew.
 var errNotDue = errors.New("not due")
+
+// errCapped means that renewing gains no time, since access ends.
+var errCapped = errors.New("access ends with the certificate")
+
+// notDue returns why it is not the time to renew, nil where it is.
+func (l Life) notDue(now time.Time) error {
+	switch {
+	case l.Due(now):
+		return nil
+	case l.RenewalTime.IsZero() && !now.Before(l.Until()):
+		return errCapped
+	}
+	return errNotDue
+}
 
 // renew renews with a key of this machine.
 func (s *session) renew(ctx context.Context) error {
@@ -27,8 +42,8 @@ func (s *session) renew(ctx context.Context) error {
 	}
 	if life, err := s.record.Life(); err != nil {
 		return err
-	} else if !life.Due(s.now()) {
-		return errNotDue
+	} else if err := life.notDue(s.now()); err != nil {
+		return err
 	}
 	if err := s.makeKey(); err != nil {
 		return err

@@ -117,3 +117,30 @@ func TestGoesBackToTheCredentialThatTheOperatorKnows(t *testing.T) {
 	}
 	w.newest(third)
 }
+
+func TestLooksWhetherAccessEndsLater(t *testing.T) {
+	w := fresh(t)
+	w.cluster.wanted.AccessUntil = &metav1.Time{Time: start.Add(10 * time.Hour)}
+	w.publish()
+	if _, err := w.Enrol(t.Context(), w.order("invitation")); err != nil {
+		t.Fatal(err)
+	}
+	_, first := w.serve()
+	w.step(8 * time.Hour)
+	calls := w.cluster.calls
+	for range 5 {
+		w.serve()
+		w.step(time.Minute)
+	}
+	if w.cluster.calls != calls+1 || len(w.said) > 0 || len(w.cluster.requests) > 1 {
+		t.Errorf("%d requests, and it said %q", w.cluster.calls-calls, w.said)
+	}
+	w.cluster.wanted.AccessUntil = &metav1.Time{Time: start.Add(100 * time.Hour)}
+	w.publish()
+	w.step(time.Hour)
+	_, now := w.serve()
+	w.newest(now)
+	if now == first {
+		t.Error("it was not renewed")
+	}
+}

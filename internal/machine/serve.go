@@ -33,6 +33,8 @@ const (
 	// Attempts that came to nothing are repeated after firstPause at the earliest, and after lastPause at the latest.
 	firstPause = 5 * time.Second
 	lastPause  = 5 * time.Minute
+	// longestPause is for looking whether access ends later by now.
+	longestPause = time.Hour
 	// steady is how long a client is not given another certificate, if it can be: when client-go gets one it closes the connections that it
 	// has, those of requests under way and the one that it is just opening included, and they fail.
 	steady = 20 * time.Second
@@ -66,11 +68,11 @@ func (d *Device) Serve(ctx context.Context, identity string, uid types.UID, targ
 		return Served{}, err
 	}
 	now := d.Clock.Now()
-	if life.Valid(now) && !life.Due(now) {
+	if life.Serves(now) {
 		return d.served(record, life, life.Until())
 	}
 	attempt := folder.Attempt()
-	if pause := attempt.Next.Sub(now); pause > 0 && pause <= lastPause && (life.Valid(now) || attempt.Accepted == life.Fingerprint) {
+	if pause := attempt.Next.Sub(now); pause > 0 && pause <= longestPause && (life.Valid(now) || attempt.Accepted == life.Fingerprint) {
 		return d.served(record, life, attempt.Next)
 	}
 	return d.renewAndServe(ctx, folder, record, life, attempt, target)
@@ -131,7 +133,7 @@ func (s *session) locked(ctx context.Context, busy time.Duration) (*Record, erro
 	if err != nil {
 		return nil, err
 	}
-	if now := s.Clock.Now(); life.Valid(now) && !life.Due(now) {
+	if life.Serves(s.Clock.Now()) {
 		return s.record, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.patience+reserve)
@@ -173,6 +175,8 @@ func (d *Device) afterFailure(record *Record, life Life, attempt Attempt, best t
 	left := life.NotAfter.Sub(best)
 	pause = min(firstPause<<min(attempt.Failures, 10), lastPause, max(left/4, firstPause))
 	switch {
+	case errors.Is(cause, errCapped):
+		return min(max(left/4, firstPause), longestPause), ""
 	case errors.Is(cause, errNotDue):
 		return min(max(life.Until().Sub(best), firstPause), lastPause),
 			fmt.Sprintf("the clock of this machine is wrong: it differs by %s from that of the API server", duration.HumanDuration(d.Clock.Now().Sub(best).Abs()))

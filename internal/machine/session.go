@@ -11,6 +11,7 @@ import (
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
@@ -68,6 +69,8 @@ type session struct {
 	api API
 	// patience is how long a request is waited for.
 	patience time.Duration
+	// persistent goes on waiting while the API server cannot be reached.
+	persistent bool
 }
 
 // now returns the time of the API server, where it told one: certificates count by it, and clocks of laptops are wrong at times.
@@ -184,10 +187,12 @@ func (s *session) await(ctx context.Context, object *certificatesv1.CertificateS
 			return nil, answer{}, errWaiting
 		}
 		newest, err := s.api.Request(ctx, object.Name)
-		if err != nil {
+		switch {
+		case err == nil:
+			object = newest
+		case !s.persistent || apierrors.ReasonForError(err) != metav1.StatusReasonUnknown:
 			return nil, answer{}, fmt.Errorf("look after the request: %w", err)
 		}
-		object = newest
 	}
 }
 
