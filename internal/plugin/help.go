@@ -11,20 +11,44 @@ import (
 	"k8s.io/client-go/tools/clientcmd/api"
 )
 
-// inheritedFlags is what cobra's template says of the flags that all commands have: those of kubectl.
-const inheritedFlags = `{{if .HasAvailableInheritedFlags}}
+// What cobra's template says of flags: at the root, those are kubectl's, which all commands have.
+const (
+	localFlags     = `{{if .HasAvailableLocalFlags}}`
+	inheritedFlags = `{{if .HasAvailableInheritedFlags}}
 
 Global Flags:
 {{.InheritedFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}`
+)
 
-// instead tells where they are explained: 20 lines of them in each help hide the rest.
-const instead = `{{if .HasAvailableInheritedFlags}}
+// What is said instead: 20 lines of kubectl's flags in each help hide the rest.
+const (
+	ownFlags = `{{if and .HasParent .HasAvailableLocalFlags}}`
+	instead  = `
 
-All commands take kubectl's own flags (--kubeconfig, --context, --as and so on): see "kubectl options".{{end}}`
+All commands take kubectl's own flags (--kubeconfig, --context, --as and so on): see "kubectl options".`
+)
+
+// The groups of commands in the help.
+const (
+	looking = "looking"
+	giving  = "giving"
+	ending  = "ending"
+)
+
+// groups says which group a command is in.
+var groups = map[string]string{
+	"list": looking, "status": looking, "verify": looking, "can-i": looking, "audit": looking,
+	"invite": giving, "enroll": giving, "kubeconfig": giving, "renew": giving, "credential": giving,
+	"withdraw": ending, "activate": ending, "revoke": ending, "offboard": ending,
+}
 
 // setHelp makes the help of all commands look like kubectl's, and completes what cobra does not.
 func setHelp(root *cobra.Command, env *Env) {
-	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), inheritedFlags, instead, 1))
+	root.SetUsageTemplate(strings.NewReplacer(inheritedFlags, instead, localFlags, ownFlags).Replace(root.UsageTemplate()))
+	root.AddGroup(&cobra.Group{ID: looking, Title: "Look:"}, &cobra.Group{ID: giving, Title: "Hand out and use:"}, &cobra.Group{ID: ending, Title: "End:"})
+	for _, command := range root.Commands() {
+		command.GroupID = groups[command.Name()]
+	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	complete := map[string]func(*api.Config) []string{
 		"context": func(c *api.Config) []string { return keys(c.Contexts) },

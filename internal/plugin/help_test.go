@@ -35,6 +35,8 @@ func TestEachCommandExplainsItself(t *testing.T) {
 				t.Error("Long is missing, or is no sentence: what it does, and which permissions it takes")
 			case !strings.Contains(command.Example, command.CommandPath()):
 				t.Errorf("Example has none with %q", command.CommandPath())
+			case command.GroupID == "":
+				t.Error("it is in no group of the help: see groups in help.go")
 			case command.Args == nil:
 				t.Error("Args is missing: arguments that nobody expects would be dropped without a word")
 			}
@@ -72,6 +74,9 @@ func TestTheHelpLeavesKubectlsFlagsToKubectl(t *testing.T) {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the help lacks %q:\n%s", want, out)
 		}
+	}
+	if err := Execute(t.Context(), root, []string{"--help"}); err != nil {
+		t.Fatal(err)
 	}
 	if strings.Contains(out.String(), "--insecure-skip-tls-verify") {
 		t.Errorf("the help lists kubectl's flags:\n%s", out)

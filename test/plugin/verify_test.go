@@ -183,7 +183,7 @@ var _ = Describe("verify", func() {
 	})
 
 	It("finds what keeps holders from enrolling, and a key where none may be", func() {
-		identity := newIdentity("held", func(identity *v1alpha1.ClientIdentity) { identity.Spec.PrivateKey.Source = v1alpha1.SourceHolder })
+		identity := newIdentity("held", held)
 		person := newPerson("verifier").may(identity, "verify")
 		seen := person.run("verify", identity.Name)
 		Expect(seen.code).To(BeZero(), seen.stdout)
@@ -211,6 +211,31 @@ var _ = Describe("verify", func() {
 		} {
 			Expect(seen.stdout).To(MatchRegexp(`(?m)^FAIL +%s  +%s`, check, message))
 		}
+	})
+
+	It("checks what this machine has, and knows what a revoked one has lost", func() {
+		identity := newIdentity("device", held)
+		machine := enrolled(identity, "laptop")
+		Eventually(func() string { return deviceOf(identity, "laptop").Fingerprint }).ShouldNot(BeEmpty())
+		person := newPerson("verifier").may(identity, "verify").may(identity, "status")
+		person.home = machine.home
+		seen := person.run("verify", identity.Name)
+		Expect(seen.code).To(BeZero(), seen.stdout)
+		Expect(seen.stdout).To(MatchRegexp(`(?m)^OK +device laptop +revision 1 ends `))
+		Expect(seen.stdout).To(MatchRegexp(`(?m)^OK +this machine +it is device laptop, and has its newest certificate, revision 1$`))
+		Expect(seen.stdout).To(MatchRegexp(`(?m)^OK +this machine +\S+ takes its holder for user "%s" with the groups of the spec$`, identity.Spec.Username))
+		Expect(person.run("status", identity.Name).stdout).To(MatchRegexp(`(?m)^  laptop +1 +in \S+ +in \S+ +Active +%s$`, deviceOf(identity, "laptop").Fingerprint))
+
+		newest := deviceOf(identity, "laptop").Fingerprint
+		update(identity.Name, func(identity *v1alpha1.ClientIdentity) {
+			identity.Spec.RevokedCertificates = []v1alpha1.RevokedCertificate{{Fingerprint: newest, Reason: "stolen"}}
+		})
+		Eventually(func() v1alpha1.DeviceState { return deviceOf(identity, "laptop").State }).Should(Equal(v1alpha1.DeviceRevoked))
+		seen = person.run("verify", identity.Name)
+		Expect(seen.code).To(Equal(1))
+		Expect(seen.stdout).To(MatchRegexp(`(?m)^FAIL +this machine +it stands in spec.revokedCertificates$`))
+		Expect(seen.stdout).To(MatchRegexp(`(?m)^FAIL +this machine +\S+ denies requests with the certificate: .*stolen`))
+		Expect(seen.stdout).To(MatchRegexp(`(?m)^OK +device laptop +it is revoked, as asked for`))
 	})
 
 	It("expects nothing of a withdrawn identity", func() {
