@@ -52,7 +52,7 @@ func setConditions(status *v1alpha1.ClientIdentityStatus, in Input) {
 
 	ready := valid && in.Credential.UpToDate && in.Bindings.Problem == nil
 	switch {
-	case byHolders(in) && canEnrol(in) && in.Bindings.Problem == nil:
+	case byHolders(in) && (canEnrol(in) || ready) && in.Bindings.Problem == nil:
 		ready = true
 		set(v1alpha1.ConditionReady, true, readyReason(valid), certificateMessage)
 	case ready:
