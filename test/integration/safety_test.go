@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"os"
 	"slices"
@@ -26,6 +27,7 @@ import (
 
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/manager"
+	store "github.com/clientidentity/operator/internal/secret"
 	"github.com/clientidentity/operator/test/leak"
 )
 
@@ -160,15 +162,17 @@ func (c *collector) addObject(object client.Object) {
 	}
 }
 
-// addKeys keeps the marks of the private key in a Secret of ours; one without a key is kept as what may hold none.
+// addKeys keeps the marks of the private key in a Secret of ours; one that is published without a key is kept as what may hold none.
 func (c *collector) addKeys(secret *corev1.Secret) {
 	key := secret.Data[v1alpha1.PrivateKeyKey]
 	if secret.Labels[v1alpha1.ManagedByLabel] != v1alpha1.ManagedByValue {
 		return
 	}
-	if len(key) == 0 {
+	if store.Keyless(secret) && len(key) == 0 {
 		c.addObject(secret)
-		return
+	}
+	if block, _ := pem.Decode(key); block == nil {
+		return // a spec took it out, or damaged it
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
