@@ -18,8 +18,8 @@ import (
 	"github.com/clientidentity/operator/internal/timing"
 )
 
-// patchTries is how often a list is written anew when somebody else was first.
-const patchTries = 5
+// patchTries is how often a list is written anew when somebody else was first: the operator writes the status, too.
+const patchTries = 20
 
 type revokeCommand struct {
 	acting

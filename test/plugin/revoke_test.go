@@ -5,6 +5,7 @@ package plugin
 
 import (
 	"fmt"
+	"sync"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -80,6 +81,23 @@ var _ = Describe("revoke", func() {
 		Expect(seen.stdout).To(Equal(fmt.Sprintf("%s: revoked certificate 1 (%.12s)\n", identity.Name, copied.Fingerprint)))
 		Expect(seen.stderr).To(ContainSubstring("what is revoked still has rights: "))
 		Expect(denied(copied.Connection())).To(BeFalse(), "it is as the command says")
+	})
+
+	It("loses nothing of what several people revoke at once", func() {
+		identity := newIdentity("crowd", byCredential)
+		person := newPerson("desk").may(identity, "revoke")
+		var wait sync.WaitGroup
+		const people = 6
+		codes := make([]int, people)
+		for i := range people {
+			wait.Go(func() {
+				defer GinkgoRecover()
+				codes[i] = person.run("revoke", identity.Name, "--wait=false", "--fingerprint", fmt.Sprintf("%064d", i)).code
+			})
+		}
+		wait.Wait()
+		Expect(codes).To(HaveEach(0))
+		Expect(get(identity.Name).Spec.RevokedCertificates).To(HaveLen(people))
 	})
 
 	It("explains what to do with a full list", func() {
