@@ -5,6 +5,7 @@ package plugin
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"strings"
@@ -20,6 +21,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
+	clientauthenticationv1 "k8s.io/client-go/pkg/apis/clientauthentication/v1"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -83,6 +85,16 @@ func deviceOf(identity *v1alpha1.ClientIdentity, name string) v1alpha1.Device {
 		}
 	}
 	return v1alpha1.Device{}
+}
+
+// renewsAt returns when kubectl asks again for the credential of a machine.
+func (p *person) renewsAt(identity *v1alpha1.ClientIdentity) time.Time {
+	GinkgoHelper()
+	seen := p.run("credential", "--identity", identity.Name, "--uid", string(identity.UID))
+	Expect(seen.code).To(BeZero(), seen.stderr)
+	credential := &clientauthenticationv1.ExecCredential{}
+	Expect(json.Unmarshal([]byte(seen.stdout), credential) == nil).To(BeTrue(), "it is an ExecCredential")
+	return credential.Status.ExpirationTimestamp.Time
 }
 
 // requestsOf returns how many requests were made for a device.
@@ -151,7 +163,9 @@ var _ = Describe("enroll", func() {
 
 	It("takes a free name, and keeps what else is in the kubeconfig", func() {
 		identity := newIdentity("named", held)
-		enrolled(identity, "laptop")
+		first := enrolled(identity, "laptop")
+		Eventually(func() string { return deviceOf(identity, "laptop").Fingerprint }).ShouldNot(BeEmpty())
+		Expect(first.renewsAt(identity)).To(BeTemporally("==", deviceOf(identity, "laptop").RenewalTime.Time), "machine and operator count alike")
 		machine := newPerson("holder") // with a kubeconfig of its own
 		before, err := clientcmd.LoadFromFile(machine.kubeconfig)
 		Expect(err).NotTo(HaveOccurred())
