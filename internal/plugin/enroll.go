@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"time"
@@ -140,7 +139,7 @@ func (e *enrollCommand) order(ctx context.Context, m *machine.Device, args []str
 	case len(args) == 0:
 		return e.begun(ctx, m)
 	}
-	text, err := e.read(args[0])
+	text, err := e.read(ctx, args[0])
 	if err != nil {
 		return machine.Order{}, err
 	}
@@ -148,10 +147,10 @@ func (e *enrollCommand) order(ctx context.Context, m *machine.Device, args []str
 }
 
 // read returns an invitation.
-func (e *enrollCommand) read(arg string) (string, error) {
+func (e *enrollCommand) read(ctx context.Context, arg string) (string, error) {
 	switch {
 	case arg == "-":
-		data, err := io.ReadAll(io.LimitReader(e.env.In, maxInput))
+		data, err := readSecret(ctx, e.env, "Paste the invitation (it is not shown): ")
 		if err != nil {
 			return "", fmt.Errorf("read the invitation: %w", err)
 		}
