@@ -186,14 +186,23 @@ func (s *session) await(ctx context.Context, object *certificatesv1.CertificateS
 		if ctx.Err() != nil {
 			return nil, answer{}, errWaiting
 		}
-		newest, err := s.api.Request(ctx, object.Name)
-		switch {
-		case err == nil:
-			object = newest
-		case !s.persistent || apierrors.ReasonForError(err) != metav1.StatusReasonUnknown:
-			return nil, answer{}, fmt.Errorf("look after the request: %w", err)
+		var err error
+		if object, err = s.look(ctx, object); err != nil {
+			return nil, answer{}, err
 		}
 	}
+}
+
+// look returns a request as it is by now.
+func (s *session) look(ctx context.Context, before *certificatesv1.CertificateSigningRequest) (*certificatesv1.CertificateSigningRequest, error) {
+	now, err := s.api.Request(ctx, before.Name)
+	switch {
+	case err == nil:
+		return now, nil
+	case s.persistent && apierrors.ReasonForError(err) == metav1.StatusReasonUnknown:
+		return before, nil // the API server cannot be reached: the next look tells
+	}
+	return nil, fmt.Errorf("look after the request: %w", err)
 }
 
 // adopt checks a certificate, proves it, and returns it with its key.
