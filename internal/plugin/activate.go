@@ -53,7 +53,7 @@ each of its groups, and for each of its role bindings to bind the role and to cr
   resources: [users]
   resourceNames: [USERNAME]
   verbs: [impersonate]
-`})
+`, Besides: "An identity with groups or role bindings takes those rights as well that are said above."})
 }
 
 func (a *activateCommand) run(ctx context.Context, name string) error {

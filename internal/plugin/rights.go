@@ -31,6 +31,8 @@ type Rights struct {
 	Cluster string
 	// Namespace is for a Role in the namespace of the identity's Secret.
 	Namespace string
+	// Besides is a sentence about rights that depend on the identity.
+	Besides string
 }
 
 // needs makes a command tell the rights that it needs, at the end of its description.
@@ -61,7 +63,7 @@ func (r Rights) help() string {
 			help.WriteString("\n    " + part.where + "\n    " + strings.ReplaceAll(strings.TrimSpace(part.rules), "\n", "\n    ") + "\n")
 		}
 	}
-	help.WriteString("\nIt takes no other right.")
+	help.WriteString("\n" + textOr(r.Besides, "It takes no other right."))
 	return help.String()
 }
 

@@ -31,6 +31,8 @@ var _ = Describe("renew", func() {
 		before := newIdentity("dry")
 		seen := newPerson("operator").may(before, "renew").run("renew", before.Name, "--dry-run=server")
 		Expect(seen).To(Equal(result{stdout: before.Name + ": a new certificate is asked for (server dry run)\n"}))
+		seen = newPerson("operator").may(before, "renew").run("renew", before.Name, "--dry-run=server", "-o", "jsonpath={.metadata.name} {.metadata.annotations}")
+		Expect(seen.stdout).To(ContainSubstring(before.Name + ` {"` + v1alpha1.RenewRequestedAtAnnotation + `":"`))
 		Expect(get(before.Name).Annotations).NotTo(HaveKey(v1alpha1.RenewRequestedAtAnnotation))
 	})
 
