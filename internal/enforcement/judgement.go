@@ -42,7 +42,8 @@ func (j *judgement) round(leaked bool) {
 	}
 	switch {
 	case j.reach == reachUnknown && !leaked:
-		j.reach = v1alpha1.ReachAPIServer
+		// The rounds before tell of an endpoint that did not serve yet.
+		j.reach, j.leaked = v1alpha1.ReachAPIServer, []bool{false}
 	case j.reach == reachUnknown && len(j.leaked) == startRounds:
 		j.reach = v1alpha1.ReachBindings
 	case j.reach == v1alpha1.ReachAPIServer && recent >= leaks:

@@ -20,6 +20,8 @@ func TestJudgement(t *testing.T) {
 		"nothing yet":                             {"", reachUnknown},
 		"denied at once":                          {"d", api},
 		"its own endpoint is not up yet":          {"llllld", api},
+		"its own endpoint is up by now":           {"llllldd", api},
+		"one of several is asked at the start":    {"lllldldll", bindings},
 		"nobody denies":                           {strings.Repeat("l", startRounds), bindings},
 		"too early to say that":                   {strings.Repeat("l", startRounds-1), reachUnknown},
 		"one leak of a rolling update":            {"dddld", api},
