@@ -193,18 +193,18 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	// Bindings first: where a revocation changed their subject, the old credential loses its rights before
 	// the new one is asked for. What stands in the way of a binding never stops a renewal.
 	bindings := r.bindings.apply(ctx, seen)
-	enrolment := r.enrol(ctx, seen)
+	enrol := r.enrol(ctx, seen)
 	credential := r.keep(ctx, seen, bindings)
 	devices := r.devices.settle(ctx, seen)
-	stale := bindings.stale || enrolment.stale || credential.stale || devices.stale
+	stale := bindings.stale || enrol.stale || credential.stale || devices.stale
 	after := report.Compute(report.Input{
 		Identity: identity, Dormancy: dormancy, Reach: r.reach(), Before: status, Now: now, Stale: stale || statuses.Interrupted(ctx),
-		Bindings: bindings.Bindings, Enrolment: enrolment.Enrolment, Credential: credential.Credential, Devices: devices.Devices,
+		Bindings: bindings.Bindings, Enrolment: enrol.Enrolment, Credential: credential.Credential, Devices: devices.Devices,
 	})
 	return r.statuses.Conclude(ctx, identity, after, statuses.Conclusion{
 		Now: now, Stale: stale,
 		Next: []time.Time{bindings.next, credential.next, devices.next, dormancy.Next, report.NextChange(identity, &after, now)},
-		Errs: []error{credential.err, enrolment.err, devices.err, bindings.err}, Events: devices.events,
+		Errs: []error{credential.err, enrol.err, devices.err, bindings.err}, Events: devices.events,
 	})
 }
 

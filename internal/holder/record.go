@@ -69,10 +69,12 @@ func Published(identity *v1alpha1.ClientIdentity, status v1alpha1.ClientIdentity
 	return status
 }
 
+// MaxInvitations bounds status.invitations: the ServiceAccount of invitations is made anew where there are as many.
+const MaxInvitations = 64
+
 const (
-	// maxDevices bounds status.devices, and MaxInvitations status.invitations: the ServiceAccount of invitations is made anew then.
-	maxDevices     = 20
-	MaxInvitations = 64
+	// maxDevices bounds status.devices.
+	maxDevices = 20
 	// maxGroups and maxGroup bound the groups of a certificate in the status, and the characters of each.
 	maxGroups, maxGroup = 64, 64
 	// maxRequestedBy bounds certificates[].requestedBy, in bytes.

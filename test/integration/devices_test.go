@@ -23,7 +23,9 @@ import (
 )
 
 // short makes certificates as short as Kubernetes lets them be.
-func short(identity *v1alpha1.ClientIdentity) { identity.Spec.TTL = metav1.Duration{Duration: 10 * time.Minute} }
+func short(identity *v1alpha1.ClientIdentity) {
+	identity.Spec.TTL = metav1.Duration{Duration: 10 * time.Minute}
+}
 
 // newKey makes a key of a device.
 func newKey() crypto.Signer {
