@@ -52,10 +52,12 @@ func (a *Accounts) Known(ctx context.Context, identity *v1alpha1.ClientIdentity,
 	}
 	found := NewMetadata()
 	err := a.Cached.Get(ctx, client.ObjectKey{Namespace: ref.Namespace, Name: ref.Name}, found)
-	if client.IgnoreNotFound(err) != nil {
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, nil
+	case err != nil:
 		return nil, fmt.Errorf("read the metadata of ServiceAccount %s/%s: %w", ref.Namespace, ref.Name, err)
-	}
-	if err != nil || found.UID != ref.UID || !metav1.IsControlledBy(found, identity) {
+	case found.UID != ref.UID || !metav1.IsControlledBy(found, identity):
 		return nil, nil
 	}
 	return found, nil

@@ -50,10 +50,15 @@ func (s *Store) KeylessAt(ctx context.Context, identity *v1alpha1.ClientIdentity
 	return err == nil && metav1.IsControlledBy(found, identity) && Keyless(found), err
 }
 
+// metadataAt returns the metadata of the Secret of that name, as the cache has it: empty where there is none.
 func (s *Store) metadataAt(ctx context.Context, place client.ObjectKey) (*metav1.PartialObjectMetadata, error) {
 	found := NewMetadata()
-	if err := s.Cached.Get(ctx, place, found); client.IgnoreNotFound(err) != nil {
-		return found, fmt.Errorf("read the metadata of Secret %s: %w", place, err)
+	err := s.Cached.Get(ctx, place, found)
+	switch {
+	case apierrors.IsNotFound(err):
+		return NewMetadata(), nil
+	case err != nil:
+		return NewMetadata(), fmt.Errorf("read the metadata of Secret %s: %w", place, err)
 	}
 	return found, nil
 }
