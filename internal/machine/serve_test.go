@@ -197,6 +197,17 @@ func TestNobodyElseCanReadTheKey(t *testing.T) {
 	}
 }
 
+func TestKeysAreInNoFolderThatSomebodyHappensToBeIn(t *testing.T) {
+	for _, base := range []string{"", ".local/share/kubectl-clientidentity", "."} {
+		if _, err := NewStore(base, OSFiles{}).Folder(uid); err == nil || !strings.Contains(err.Error(), HomeVariable) {
+			t.Errorf("%q: got %v", base, err)
+		}
+	}
+	if got := Home(func(string) string { return "/elsewhere" }); got != "/elsewhere" {
+		t.Errorf("got %s", got)
+	}
+}
+
 func TestADamagedRecordIsNoSecretToldAndNotReplaced(t *testing.T) {
 	w := enrolled(t)
 	if err := (OSFiles{}).Write(w.folder.path+"/"+recordName, []byte(`{"version":"v1","key":"s3cr3t"`)); err != nil {

@@ -50,6 +50,9 @@ func (s *Store) Folder(uid types.UID) (*Folder, error) {
 	if !uidPattern.MatchString(string(uid)) {
 		return nil, errors.New("this is no UID of a ClientIdentity")
 	}
+	if !filepath.IsAbs(s.base) { // no key goes into whatever folder somebody happens to be in
+		return nil, errors.New("nobody knows where keys are kept on this machine: set HOME, or " + HomeVariable + " to an absolute path")
+	}
 	return &Folder{filepath.Join(s.base, string(uid)), s.files}, nil
 }
 
