@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -25,7 +26,7 @@ type shell struct {
 // newShell returns a shell in dir.
 func newShell(root, dir string, cp *controlplane.ControlPlane) *shell {
 	env := []string{
-		"PATH=" + filepath.Dir(cp.Kubectl()) + string(os.PathListSeparator) + os.Getenv("PATH"),
+		"PATH=" + filepath.Join(root, "bin") + string(os.PathListSeparator) + filepath.Dir(cp.Kubectl()) + string(os.PathListSeparator) + os.Getenv("PATH"),
 		"KUBECONFIG=" + cp.Kubeconfig(),
 		"HOME=" + dir, // of kubectl's cache
 		"TZ=UTC",
@@ -36,8 +37,21 @@ func newShell(root, dir string, cp *controlplane.ControlPlane) *shell {
 // inRoot returns the same shell in the root of the repository.
 func (s *shell) inRoot() *shell { return &shell{root: s.root, dir: s.root, env: s.env} }
 
+// on returns a shell on another machine, which knows nothing but what is installed there: kubectl and the plugin. Its home is a
+// directory beside the files of this one.
+func (s *shell) on(machine string) *shell {
+	if machine == "" {
+		return s
+	}
+	home := filepath.Join(s.dir, machine)
+	return &shell{root: s.root, dir: home, env: append(slices.Clone(s.env), "HOME="+home, "KUBECONFIG="+filepath.Join(home, "kubeconfig"))}
+}
+
 // run runs a command line, and returns what it printed on both outputs.
 func (s *shell) run(ctx context.Context, line string) (string, error) {
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return "", err
+	}
 	cmd := exec.CommandContext(ctx, "sh", "-c", line)
 	cmd.Dir = s.dir
 	cmd.Env = append(os.Environ(), s.env...)

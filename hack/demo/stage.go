@@ -77,7 +77,7 @@ func (s *stage) setUp(ctx context.Context) error {
 	if err := s.startOperator(ctx); err != nil {
 		return err
 	}
-	say("Applying two identities: jane, a developer, and ci-bot, a robot.")
+	say("Applying three identities: jane, a developer, ci-bot, a robot, and lea, whose keys stay on her laptop.")
 	return s.apply(ctx, "config/samples")
 }
 

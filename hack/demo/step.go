@@ -27,6 +27,8 @@ type step struct {
 // command is a command line with what it should answer.
 type command struct {
 	line string
+	// on is the machine that it is run on; empty is the administrator's.
+	on string
 	// checks must all accept the output.
 	checks []check
 	// refused is set where the command must fail.
@@ -39,7 +41,7 @@ type command struct {
 // show runs the commands of a step, prints them with their real output, and returns what is not as it should be.
 func (s *stage) show(ctx context.Context, step step) error {
 	for _, c := range step.commands {
-		fmt.Println("  $ " + c.line)
+		fmt.Println("  " + c.on + "$ " + c.line)
 		output, err := s.answer(ctx, c)
 		if strings.Contains(output, "PRIVATE KEY") || strings.Contains(output, "LS0tLS1CRUdJTi") { // -----BEGIN in base64
 			return fmt.Errorf("%s: the output holds key material: it is not shown", c.line)
@@ -61,7 +63,7 @@ func (s *stage) answer(ctx context.Context, c command) (string, error) {
 	defer cancel()
 	deadline := time.Now().Add(c.within)
 	for {
-		output, runErr := s.shell.run(ctx, c.line)
+		output, runErr := s.shell.on(c.on).run(ctx, c.line)
 		err := c.verdict(output, runErr)
 		if err == nil || ctx.Err() != nil {
 			return output, err

@@ -16,19 +16,24 @@ const (
 
 // allSteps returns what is shown, in order: each step builds on those before it.
 func allSteps() []step {
-	return []step{ready(), kubeconfigs(), developer(), robot(), shortened(), renewed(), scraped(), repaired(), deleted(), leftover()}
+	var first string
+	return []step{
+		ready(), kubeconfigs(), developer(), robot(),
+		invited(), enrolled(&first), renewedByItself(&first), revokedAll(),
+		shortened(), renewed(), scraped(), repaired(), deleted(), leftover(),
+	}
 }
 
 func ready() step {
 	return step{
-		title: "Both identities (cid for short) get a certificate, a kubeconfig that was proven at the API server, and their bindings.",
+		title: "Identities (cid for short) get a certificate, a kubeconfig that was proven at the API server, and their bindings; lea waits for her laptop.",
 		commands: []command{{
 			line:   "kubectl wait cid --all --for=condition=Ready --timeout=60s",
 			checks: []check{has("clientidentity.clientidentity.dev/jane condition met"), has("clientidentity.clientidentity.dev/ci-bot condition met")},
 		}, {
 			line: "kubectl get cid",
 			checks: []check{
-				has(" STATE "), has("jane@example.com   Ready "), has("system:ci-bot      Ready "), has("jane-kubeconfig"), has("ci-bot-kubeconfig"),
+				has(" STATE "), has("jane@example.com   Ready "), has("system:ci-bot      Ready "), has("lea@example.com    Ready "), has("jane-kubeconfig"), has("ci-bot-kubeconfig"),
 			},
 		}},
 	}
@@ -152,7 +157,7 @@ const (
 )
 
 func repaired() step {
-	const show = "kubectl get rolebinding -n development -o custom-columns=" +
+	const show = "kubectl get rolebinding -n development -l clientidentity.dev/identity=jane -o custom-columns=" +
 		"NAME:.metadata.name,ROLE:.roleRef.name,USER:.subjects[*].name,UID:.metadata.uid"
 	var before string
 	return step{
