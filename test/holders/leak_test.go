@@ -54,6 +54,14 @@ func keepFile(device string, file []byte) {
 	keptKeys++
 }
 
+// keepText collects another secret.
+func keepText(what, text string) {
+	GinkgoHelper()
+	keptMu.Lock()
+	defer keptMu.Unlock()
+	Expect(kept.AddText(what, text)).To(Succeed())
+}
+
 // expectNoLeak looks for the keys of all devices in every key of etcd, in every version of it that etcd has on its disk, and in all
 // logs: those of the operator and of the control plane, and the audit log with what everybody sent and got. Events and statuses are
 // in etcd.

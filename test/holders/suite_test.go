@@ -17,6 +17,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/gexec"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -47,8 +48,13 @@ var (
 	connection *rest.Config
 	transport  *faults.Transport
 	running    *operator.Running
+	// authorizer is what the API servers ask whether a certificate is denied, and replica where the operator would answer.
+	authorizer *operator.Authorizer
+	replica    *operator.Replica
 	// ahead is how far the operator's clock is ahead.
 	ahead = &offset{}
+	// plugin is kubectl-clientidentity, for kubectl to find.
+	plugin string
 	// logFile is what the operator logged, at the highest verbosity.
 	logFile string
 )
@@ -62,14 +68,31 @@ func TestHolders(t *testing.T) {
 }
 
 var _ = BeforeSuite(func() {
+	var err error
+	plugin, err = gexec.Build("github.com/clientidentity/operator/cmd/kubectl-clientidentity")
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(gexec.CleanupBuildArtifacts)
 	logFile = filepath.Join(GinkgoT().TempDir(), "operator.log")
 	log, err := os.Create(logFile)
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func() { _ = log.Close() })
-	ctx, cp, admin = suite.Start(controlplane.Options{AuditPolicy: []byte(auditPolicy)}, log)
+	authorizer, err = operator.NewAuthorizer(GinkgoT().TempDir())
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(func() { Expect(authorizer.Forwarder.To()).To(Succeed()) })
+	ctx, cp, admin = suite.Start(controlplane.Options{
+		AuditPolicy: []byte(auditPolicy),
+		Authorization: func(files controlplane.AuthorizationFiles) (controlplane.Authorization, error) {
+			if _, err := authorizer.Authorization("v1")(files); err != nil {
+				return controlplane.Authorization{}, err
+			}
+			return operator.NobodyAsked(files) // until denying
+		},
+	}, log)
 	// It runs before the control plane is stopped, and after everything else.
 	DeferCleanup(expectNoLeak)
 	connection, err = operator.Connection(ctx, cp)
+	Expect(err).NotTo(HaveOccurred())
+	replica, err = authorizer.NewReplica()
 	Expect(err).NotTo(HaveOccurred())
 	transport = faults.NewTransport()
 	connection = transport.Through(connection)
@@ -86,9 +109,20 @@ func startOperator() {
 	GinkgoHelper()
 	var err error
 	running, err = operator.Start(ctx, connection, func(options *manager.Options) {
+		replica.Configure(options)
 		options.Clock = ahead
 	})
 	Expect(err).NotTo(HaveOccurred())
+}
+
+// denying has the API servers ask the operator, until the end of the specs. Otherwise they ask nobody, and let revoked certificates make
+// requests, as most clusters do.
+func denying() {
+	GinkgoHelper()
+	Expect(replica.Serving(ctx)).To(Succeed())
+	Expect(authorizer.Forwarder.To(replica.Address)).To(Succeed())
+	Expect(cp.ReplaceAuthorization(ctx, authorizer.Authorization("v1"))).To(Succeed())
+	DeferCleanup(func() { Expect(cp.ReplaceAuthorization(ctx, operator.NobodyAsked)).To(Succeed()) })
 }
 
 // withoutOperator does something while no operator runs.
