@@ -44,8 +44,8 @@ var (
 	row      = regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| ([a-z]+) \\| (.*?) \\| (.*) \\|$")
 	constant = regexp.MustCompile(`(?m)^\s+(?:Reason|Condition)\w+ = "(\w+)"|^const Reason\w+ = "(\w+)"`)
 	word     = regexp.MustCompile(`\w+`)
-	// metricWord is what looks like a metric of ours in a text.
-	metricWord = regexp.MustCompile(`\bclientidentity_\w+`)
+	// metricWord is what looks like a metric of ours in a text, and not like the name of a file of the plugin.
+	metricWord = regexp.MustCompile(`(?:^|[^-\w])(clientidentity_\w+)`)
 )
 
 // readReference reads what exists.
@@ -183,7 +183,8 @@ func (r *reference) unknownWords(root string) ([]string, error) {
 				return nil, err
 			}
 			unknown := map[string]bool{}
-			for _, name := range metricWord.FindAllString(text, -1) {
+			for _, found := range metricWord.FindAllStringSubmatch(text, -1) {
+				name := found[1]
 				if _, ok := r.find(name); !ok && r.metrics[name].kind == "" {
 					unknown[name] = true
 				}
