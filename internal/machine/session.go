@@ -176,7 +176,7 @@ func (s *session) open(ctx context.Context, p *Pending, device string) (*certifi
 func (s *session) await(ctx context.Context, object *certificatesv1.CertificateSigningRequest) (*certificatesv1.CertificateSigningRequest, answer, error) {
 	for waited, pause := time.Duration(0), firstLook; ; pause = min(pause*3/2, lastLook) {
 		if a := answerOf(object); a.refusal != nil || len(a.certificate) > 0 {
-			return object, a, nil
+			return object, a, nil //nolint:nilerr // a refusal is an answer
 		}
 		if waited >= s.patience {
 			return nil, answer{}, errWaiting
