@@ -154,7 +154,7 @@ const (
 // The condition CredentialReused is True while a device is suspended, since a certificate that it had renewed already was used to renew
 // again: somebody has a copy of its key. It is absent otherwise.
 const (
-	ConditionCredentialReused = "CredentialReused"
+	ConditionCredentialReused = "CredentialReused" //nolint:gosec // a condition, and no credential
 
 	// ReasonDeviceSuspended surfaces on CredentialReused=True.
 	ReasonDeviceSuspended = "DeviceSuspended"

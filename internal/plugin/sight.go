@@ -133,7 +133,7 @@ func ruleRows(status *authorizationv1.SubjectRulesReviewStatus) [][]Cell {
 	slices.SortStableFunc(rows, func(a, b []Cell) int {
 		return cmp.Or(cmp.Compare(a[0].Text, b[0].Text), cmp.Compare(a[2].Text, b[2].Text))
 	})
-	rows = slices.CompactFunc(rows, func(a, b []Cell) bool { return slices.Equal(a, b) })
+	rows = slices.CompactFunc(rows, slices.Equal[[]Cell])
 	for i := range status.NonResourceRules {
 		rule := &status.NonResourceRules[i]
 		rows = append(rows, Cells(none, strings.Join(rule.NonResourceURLs, " "), none, strings.Join(rule.Verbs, " ")))

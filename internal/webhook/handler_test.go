@@ -37,15 +37,15 @@ type apiServer struct {
 }
 
 func (s *apiServer) Create(ctx context.Context, object client.Object, _ ...client.CreateOption) error {
-	review := object.(*authorizationv1.SubjectAccessReview)
+	asked := object.(*authorizationv1.SubjectAccessReview)
 	s.mu.Lock()
-	s.asked = append(s.asked, review.Spec)
+	s.asked = append(s.asked, asked.Spec)
 	s.now++
 	s.most = max(s.most, s.now)
 	s.mu.Unlock()
 	defer func() { s.mu.Lock(); s.now--; s.mu.Unlock() }()
 	var err error
-	review.Status.Allowed, err = s.allow(ctx, review.Spec)
+	asked.Status.Allowed, err = s.allow(ctx, asked.Spec)
 	return err
 }
 
