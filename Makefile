@@ -187,7 +187,7 @@ argocd-testdata: control-plane ## Take the objects again that the scripts of con
 
 # What depends on the version of the API server, of the signer or of the garbage collector. From the newest to the oldest, so that
 # each one has a newer one to be upgraded to.
-KUBERNETES_SUITES := $(addprefix ./test/,api admission integration revocation e2e overlays authorizationconfig upgrade)
+KUBERNETES_SUITES := $(addprefix ./test/,api admission integration revocation e2e overlays authorizationconfig upgrade holders)
 
 .PHONY: test-kubernetes
 test-kubernetes: ## Run the suites that depend on it on every pinned version of Kubernetes, each built once; not part of CI (an hour, cold).
