@@ -8,10 +8,12 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	certificatesv1 "k8s.io/api/certificates/v1"
 	"k8s.io/utils/ptr"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/holder"
+	"github.com/clientidentity/operator/test/controlplane"
 )
 
 var _ = Describe("Devices", func() {
@@ -74,6 +76,26 @@ var _ = Describe("Devices", func() {
 		ask(identity, "laptop").by(invite(identity)).expectDenied(holder.ReasonDeviceExists, "laptop")
 		ask(identity, "laptop").by(cp.Config()).expectDenied(holder.ReasonDeviceExists, "laptop")
 		renew(identity, laptop)
+	})
+
+	It("get no certificates in a loop", func() {
+		identity := enrollable("loop")
+		laptop := enrol(identity, "laptop")
+		ask(identity, "laptop").by(laptop.connection()).expectDenied(holder.ReasonIssuedTooOften, "laptop", "ask again after")
+		expectUnnoticed(identity.Name)
+		renew(identity, laptop)
+	})
+
+	It("wait for the certificate that they have asked for", func() {
+		identity := enrollable("open")
+		By("nobody signing")
+		Expect(cp.StopComponent(controlplane.ControllerManager)).To(Succeed())
+		DeferCleanup(func() { Expect(cp.StartComponent(ctx, controlplane.ControllerManager)).To(Succeed()) })
+		waiting := ask(identity, "laptop").by(invite(identity))
+		Eventually(func() bool { return condition(waiting.now(), certificatesv1.CertificateApproved) != nil }).Should(BeTrue())
+		ask(identity, "laptop").by(invite(identity)).expectDenied(holder.ReasonRequestOpen, "laptop", waiting.name)
+		Expect(cp.StartComponent(ctx, controlplane.ControllerManager)).To(Succeed())
+		eventuallyHas(identity.Name, waiting.issued())
 	})
 
 	It("are none where the operator makes the keys", func() {
