@@ -15,7 +15,7 @@ func (s *stage) stay(ctx context.Context) error {
 The control plane and the operator are up. In another terminal, in a directory of yours:
 
   export KUBECONFIG=%s
-  export PATH="%s:$PATH"   # the kubectl that was built
+  export PATH="%s:%s:$PATH"   # the kubectl and the plugin that were built
 
   kubectl get cid -o wide
   kubectl describe cid jane
@@ -26,6 +26,12 @@ The control plane and the operator are up. In another terminal, in a directory o
   kubectl patch cid jane --type=merge -p '{"spec":{"state":"Withdrawn"}}'
   kubectl delete cid ci-bot
 
+  kubectl clientidentity invite lea > invitation   # as on a laptop of hers, with a folder here in place of her own
+  export KUBECTL_CLIENTIDENTITY_HOME=$PWD/laptop
+  kubectl clientidentity enroll --kubeconfig lea.kubeconfig invitation
+  kubectl --kubeconfig lea.kubeconfig auth whoami
+  kubectl clientidentity status lea
+
 Metrics, as Prometheus scrapes them with a token (docs/guides/monitoring.md has queries and alerts):
 
   export METRICS=%s
@@ -34,7 +40,7 @@ Metrics, as Prometheus scrapes them with a token (docs/guides/monitoring.md has 
 
 You are an administrator there. The operator's log: %s
 Ctrl-C stops everything and removes its files.
-`, s.controlPlane.Kubeconfig(), filepath.Dir(s.controlPlane.Kubectl()), saveKubeconfig("jane"), s.operator.metrics, allowScraping, scrape, s.operator.logFile)
+`, s.controlPlane.Kubeconfig(), filepath.Dir(s.controlPlane.Kubectl()), filepath.Join(s.root, "bin"), saveKubeconfig("jane"), s.operator.metrics, allowScraping, scrape, s.operator.logFile)
 	select {
 	case <-ctx.Done():
 		return nil
