@@ -189,6 +189,17 @@ func TestDecide(t *testing.T) {
 			w.identity.Status.Invitations = []v1alpha1.AcceptedInvitation{{ID: "token", Device: "laptop"}}
 			w.laptop().Approval.Credential, w.laptop().Approval.Key = "JTI=token", w.keyHash
 		}), holder.Approvable, "", false},
+		"refuses an invitation that was accepted for this key where the device is revoked": {plain(func(w *world) {
+			w.invited("laptop")
+			w.identity.Status.Invitations = []v1alpha1.AcceptedInvitation{{ID: "token", Device: "laptop"}}
+			w.laptop().Approval.Credential, w.laptop().Approval.Key = "JTI=token", w.keyHash
+			w.identity.Spec.RevokedCertificates = []v1alpha1.RevokedCertificate{{Fingerprint: newest}}
+		}), holder.Denied, holder.ReasonInvitationUsed, false},
+		"refuses an invitation that was accepted for this key where the device is suspended": {plain(func(w *world) {
+			w.invited("laptop")
+			w.identity.Status.Invitations = []v1alpha1.AcceptedInvitation{{ID: "token", Device: "laptop"}}
+			w.laptop().Approval.Credential, w.laptop().Approval.Key, w.laptop().State = "JTI=token", w.keyHash, v1alpha1.DeviceSuspended
+		}), holder.Denied, holder.ReasonInvitationUsed, false},
 		"refuses an invitation of an earlier ServiceAccount": {plain(func(w *world) { w.invited("desktop"); w.request.Maker.UID = "earlier" }), holder.Denied, holder.ReasonInvitationUsed, false},
 		"refuses an invitation where there is none":          {plain(func(w *world) { w.invited("desktop"); w.known.EnrolmentUID = "" }), holder.Denied, holder.ReasonInvitationUsed, false},
 		"refuses who impersonates the ServiceAccount":        {plain(func(w *world) { w.invited("desktop"); w.request.Maker.CredentialID = "" }), holder.Denied, holder.ReasonNotEntitled, false},

@@ -98,7 +98,7 @@ func invitation(j *judgement) *Decision {
 		return deny(ReasonInvitationUsed, "the invitation is from before the ServiceAccount %q was made anew: ask for another one", j.enroller())
 	}
 	used := slices.IndexFunc(j.Status.Invitations, func(i v1alpha1.AcceptedInvitation) bool { return i.ID == id })
-	if used >= 0 && !j.sameAcceptance(id) {
+	if used >= 0 && (!j.sameAcceptance(id) || j.stopped()) {
 		return deny(ReasonInvitationUsed, "the invitation was accepted already, for device %q: each one is for one device, so ask for another one",
 			j.Status.Invitations[used].Device)
 	}
@@ -109,6 +109,11 @@ func invitation(j *judgement) *Decision {
 // sameAcceptance says whether an invitation was accepted for the same device and the same key: a device that was cut off goes on.
 func (j *judgement) sameAcceptance(id string) bool {
 	return j.device != nil && j.device.Approval != nil && j.device.Approval.Credential == tokenPrefix+id && j.device.Approval.Key == j.key
+}
+
+// stopped says whether the device was revoked or suspended since it was enrolled: what enrolled it then does not enrol it again.
+func (j *judgement) stopped() bool {
+	return j.device.State != v1alpha1.DeviceActive || DeviceRevoked(j.Identity, &j.Status, j.device)
 }
 
 // administrator looks at everybody else: who may impersonate the user and its groups can have all that a certificate gives.
