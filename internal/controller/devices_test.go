@@ -63,6 +63,11 @@ func (w *world) request(device string, key crypto.Signer, changes ...func(*certi
 	for _, change := range changes {
 		change(csr)
 	}
+	for _, c := range w.get("alice").Status.Certificates {
+		if slices.Contains(csr.Spec.Extra[holder.CredentialIDKey], "X509SHA256="+c.Fingerprint) {
+			csr.Spec.Groups = append(slices.Clone(c.Groups), "system:authenticated") // as the API server takes them from the certificate
+		}
+	}
 	w.add(csr)
 	return csr.Name
 }
@@ -250,7 +255,7 @@ func TestWhatACertificateEntitlesToIsKnownBeforeItIsJudged(t *testing.T) {
 		t.Fatalf("%v; the device is %+v", err, w.device("laptop"))
 	}
 	w.step(time.Minute)
-	second := w.request("laptop", w.key(), by(issued.Fingerprint()))
+	second := w.request("laptop", w.key(), by(issued.Fingerprint()), func(csr *certificatesv1.CertificateSigningRequest) { csr.Spec.Groups = issued.Subject().Groups })
 	w.before = failing("live get CertificateSigningRequest", 2, errors.New("no"))
 	w.passes("alice", 6)
 	if csr, reason := w.answer(second); len(csr.Status.Certificate) == 0 {

@@ -143,8 +143,16 @@ func TestDecide(t *testing.T) {
 		"refuses another signer":                            {plain(func(w *world) { w.request.SignerName = "example.com/users" }), holder.Denied, holder.ReasonSignerMismatch, false},
 		"refuses what cannot be read":                       {plain(func(w *world) { w.request.PEM = []byte("x") }), holder.Denied, holder.ReasonRequestInvalid, false},
 
-		"refuses who impersonates the user":      {as(holder.Maker{Username: user}), holder.Denied, holder.ReasonCredentialUnknown, false},
-		"refuses a token of the user":            {as(holder.Maker{Username: user, CredentialID: "JTI=x"}), holder.Denied, holder.ReasonCredentialUnknown, false},
+		"refuses who impersonates the user": {as(holder.Maker{Username: user}), holder.Denied, holder.ReasonCredentialUnknown, false},
+		"refuses a token of the user":       {as(holder.Maker{Username: user, CredentialID: "JTI=x"}), holder.Denied, holder.ReasonCredentialUnknown, false},
+		"refuses who impersonates the user and names a certificate": {plain(func(w *world) {
+			w.identity.Status.Certificates[1].Groups = []string{"developers", "clientidentity.dev:certificate:X"}
+			w.request.Maker.Groups = []string{"developers", "system:authenticated"}
+		}), holder.Denied, holder.ReasonCredentialUnknown, false},
+		"takes who has all groups of the certificate": {plain(func(w *world) {
+			w.identity.Status.Certificates[1].Groups = []string{"developers", "clientidentity.dev:certificate:X"}
+			w.request.Maker.Groups = []string{"clientidentity.dev:certificate:X", "developers", "system:authenticated"}
+		}), holder.Approvable, "", false},
 		"refuses an unknown certificate":         {as(holder.Maker{Username: user, CredentialID: "X509SHA256=" + strings.Repeat("f", 64)}), holder.Denied, holder.ReasonCredentialUnknown, false},
 		"refuses another device's certificate":   {as(holder.Maker{Username: user, CredentialID: "X509SHA256=" + tablet}), holder.Denied, holder.ReasonCredentialUnknown, false},
 		"refuses a certificate for a new device": {plain(func(w *world) { w.request.Name = "alice.desktop.abcdefghij" }), holder.Denied, holder.ReasonCredentialUnknown, false},

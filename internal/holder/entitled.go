@@ -27,6 +27,9 @@ func renewal(j *judgement) *Decision {
 	case used == nil || j.device == nil || used.Device != j.deviceName:
 		return deny(ReasonCredentialUnknown, "the certificate that the request was made with (SHA-256 %s) is none of device %q: "+
 			"a device renews its own certificate; enroll a new one with an invitation", fingerprint, j.deviceName)
+	case !containsAll(j.Maker.Groups, used.Groups):
+		return deny(ReasonCredentialUnknown, "the maker of the request has not the groups of the certificate that it names: whoever impersonates %q cannot renew; "+
+			"enroll with an invitation", j.Identity.Spec.Username)
 	case used.Revision < j.device.EnrolledRevision:
 		return deny(ReasonCredentialUnknown, "the certificate that the request was made with is from before device %q was enrolled again: "+
 			"enroll with an invitation", j.deviceName)
@@ -44,6 +47,12 @@ func renewal(j *judgement) *Decision {
 	}
 	j.entitled = true
 	return nil
+}
+
+// containsAll says whether each of some groups is among all. Whoever impersonates may add the identifier of somebody's certificate, and has none
+// of its groups by that.
+func containsAll(all, some []string) bool {
+	return !slices.ContainsFunc(some, func(group string) bool { return !slices.Contains(all, group) })
 }
 
 // revoked says whether a certificate is revoked, or any other one that its device got since it was enrolled: whoever holds one of them may hold all.
