@@ -125,7 +125,8 @@ func (j *judgement) stopped() bool {
 	return j.device.State != v1alpha1.DeviceActive || DeviceRevoked(j.Identity, &j.Status, j.device)
 }
 
-// administrator looks at everybody else: who may impersonate the user and its groups can have all that a certificate gives.
+// administrator looks at everybody else: who may impersonate the user and its groups can have all that a certificate gives. With bindTo:
+// Credential the credential group is one of them.
 func administrator(j *judgement) *Decision {
 	switch {
 	case j.entitled:
@@ -134,8 +135,16 @@ func administrator(j *judgement) *Decision {
 		return &Decision{Verdict: AskImpersonation}
 	case !*j.MayImpersonate:
 		return deny(ReasonNotEntitled, "%q may not ask for a certificate of ClientIdentity %q: that takes an invitation, the newest certificate of the device, "+
-			"or the right to impersonate the user and each of its groups", j.Maker.Username, j.Identity.Name)
+			"or the right to impersonate the user and each of its groups%s", j.Maker.Username, j.Identity.Name, j.withCredentialGroup())
 	}
 	j.entitled, j.enrols = true, true
 	return nil
+}
+
+// withCredentialGroup says that the credential group is among the groups of the user where bindings name it.
+func (j *judgement) withCredentialGroup() string {
+	if j.Identity.Spec.BindTo == v1alpha1.BindToCredential {
+		return ", its credential group included (bindTo: Credential)"
+	}
+	return ""
 }

@@ -39,7 +39,7 @@ func (s *settling) decide(ctx context.Context, name string, uid types.UID) error
 	}
 	decision := s.judge(csr, nil)
 	if decision.Verdict == holder.AskImpersonation {
-		missing, err := s.reviewer.Missing(ctx, makerOf(csr), review.Impersonation(&s.given.Identity.Spec))
+		missing, err := s.reviewer.Missing(ctx, makerOf(csr), review.Acting(s.given.Identity))
 		if err != nil {
 			return err
 		}

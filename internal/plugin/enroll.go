@@ -50,7 +50,8 @@ context goes into the kubeconfig that kubectl would write to; everything else in
 request: run enroll again, without an argument or with another invitation, which is not used up then.
 
 With --identity an administrator enrols the machine with the permissions of his own kubeconfig: get of the ClientIdentity and of its Secret, create and get
-certificatesigningrequests, and to impersonate the user and each of its groups. An invitation takes no permission but its own.`,
+certificatesigningrequests, and to impersonate the user and each of its groups, with bindTo: Credential the credential group among
+them. An invitation takes no permission but its own.`,
 		Example: Example(
 			"# Enrol this machine, with an invitation from the clipboard or a pipe",
 			"kubectl clientidentity enroll -",

@@ -15,6 +15,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/certificate"
+	"github.com/clientidentity/operator/internal/timing"
 )
 
 // +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
@@ -50,6 +52,17 @@ func (p Permission) Compare(other Permission) int {
 func Impersonation(spec *v1alpha1.ClientIdentitySpec) []Permission {
 	permissions := []Permission{{Verb: "impersonate", Resource: "users", Name: spec.Username}}
 	for _, group := range spec.Groups {
+		permissions = append(permissions, Permission{Verb: "impersonate", Resource: "groups", Name: group})
+	}
+	return permissions
+}
+
+// Acting returns what it takes to act as the holder of a certificate of an identity. Where bindings name the credential group, user and
+// groups alone are granted nothing by them.
+func Acting(identity *v1alpha1.ClientIdentity) []Permission {
+	permissions := Impersonation(&identity.Spec)
+	if identity.Spec.BindTo == v1alpha1.BindToCredential {
+		group := certificate.CredentialGroup(string(identity.UID), timing.Of(identity.Spec.RevokeIssuedBefore))
 		permissions = append(permissions, Permission{Verb: "impersonate", Resource: "groups", Name: group})
 	}
 	return permissions
