@@ -25,9 +25,6 @@ const (
 	newestCertificates = renewal.LimitCertificates
 	// maxOtherGroups bounds the groups of those that there is no room for.
 	maxOtherGroups = 64
-	// newestOfDevice are kept of each device, whatever they may do: its newest one, which alone may renew, and the one before,
-	// which tells of a copy.
-	newestOfDevice = 2
 )
 
 // Over says whether a certificate has ended by the clock of any API server, which may be behind ours.
@@ -44,14 +41,15 @@ func Remember(status *v1alpha1.ClientIdentityStatus, published v1alpha1.IssuedCe
 	list(status, slices.Concat(newest, older), now)
 }
 
-// RememberDevice puts a certificate that was issued to a device into the list of valid ones. The newest of each device are kept first.
+// RememberDevice puts a certificate that was issued to a device into the list of valid ones. Each device has
+// the same room: one that gets many pushes out none of another.
 func RememberDevice(status *v1alpha1.ClientIdentityStatus, issued v1alpha1.IssuedCertificate, now time.Time) {
 	all := append([]v1alpha1.IssuedCertificate{issued}, valid(status, now)...)
 	seen := map[string]int{}
 	ranks := map[string]int{}
 	for i := range all {
 		c := &all[i]
-		ranks[c.Fingerprint] = min(seen[c.Device], newestOfDevice)
+		ranks[c.Fingerprint] = seen[c.Device]
 		seen[c.Device]++
 	}
 	slices.SortStableFunc(all, func(a, b v1alpha1.IssuedCertificate) int {

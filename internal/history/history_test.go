@@ -106,3 +106,23 @@ func TestTheNewestTwoOfEachDeviceAreKept(t *testing.T) {
 		t.Errorf("the others are %+v", others)
 	}
 }
+
+func TestADeviceThatGetsManyPushesOutNoneOfAnother(t *testing.T) {
+	status := &v1alpha1.ClientIdentityStatus{}
+	for revision := range int64(40) {
+		c := entry(revision, time.Duration(revision+1)*time.Hour, "g")
+		if c.Device = "laptop"; revision < 5 {
+			c.Device = "phone"
+		}
+		RememberDevice(status, c, start)
+	}
+	phone := 0
+	for _, c := range status.Certificates {
+		if c.Device == "phone" {
+			phone++
+		}
+	}
+	if phone != 5 {
+		t.Errorf("%d of 5 are listed", phone)
+	}
+}

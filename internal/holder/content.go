@@ -9,6 +9,7 @@ import (
 	"time"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/access"
@@ -25,6 +26,9 @@ const (
 	DefaultMaxDevices = 5
 	// openFor is how long an approval keeps its place without a certificate: as long as a signer is waited for.
 	openFor = 10 * time.Minute
+	// spareCertificates are how many certificates of a device are valid at a time besides those that its renewals explain, and mostValid how
+	// many there are at the most: the status has room for 20 of all devices.
+	spareCertificates, mostValid = 6, 16
 )
 
 func otherUsages(j *judgement) *Decision {
@@ -106,6 +110,9 @@ func tooOften(j *judgement) *Decision {
 	if next := last.Add(rules.MinimumInterval); j.Now.Before(next) && !j.Now.Before(last) {
 		return deny(ReasonIssuedTooOften, "device %q was given a certificate less than %s ago: ask again after %s", j.deviceName, rules.MinimumInterval, timing.Stamp(next))
 	}
+	if first := j.tooManyValid(); first != nil {
+		return deny(ReasonIssuedTooOften, "device %q has many more valid certificates than one that renews when it is time: ask again after %s", j.deviceName, timing.Stamp(first.Time))
+	}
 	var begins []time.Time
 	for i := range j.Status.Certificates {
 		if c := &j.Status.Certificates[i]; c.Device == j.deviceName && c.NotBefore != nil {
@@ -117,6 +124,36 @@ func tooOften(j *judgement) *Decision {
 			j.deviceName, rules.LimitCertificates, rules.LimitInterval, timing.Stamp(next))
 	}
 	return nil
+}
+
+// tooManyValid returns when the first of a device's certificates ends, where more of them are valid than its renewals explain: nil otherwise.
+// Somebody with a copy of its key could renew so often that the status forgets the certificate that the device itself has, and would not
+// be noticed by it.
+func (j *judgement) tooManyValid() (first *metav1.Time) {
+	newest := access.Listed(&j.Status, j.device.Fingerprint)
+	if j.enrols || newest == nil || newest.NotBefore == nil || newest.NotAfter == nil {
+		return nil
+	}
+	lifetime := newest.NotAfter.Sub(newest.NotBefore.Time)
+	interval := lifetime
+	if renewal := j.device.RenewalTime; renewal != nil {
+		interval = renewal.Sub(newest.NotBefore.Time)
+	}
+	most, valid := min(int(lifetime/max(interval, rules.MinimumInterval))+spareCertificates, mostValid), 0
+	for i := range j.Status.Certificates {
+		c := &j.Status.Certificates[i]
+		if c.Device != j.deviceName || c.Revision < j.device.EnrolledRevision || c.NotAfter == nil || !j.Now.Before(c.NotAfter.Time) {
+			continue
+		}
+		valid++
+		if first == nil || c.NotAfter.Before(first) {
+			first = c.NotAfter
+		}
+	}
+	if valid < most {
+		return nil
+	}
+	return first
 }
 
 func tooMany(j *judgement) *Decision {
