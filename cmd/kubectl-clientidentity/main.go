@@ -35,7 +35,7 @@ func run() int {
 	root := plugin.NewCommand(streams, clock.RealClock{}, fmt.Sprintf("%s (revision %s)", version, revision))
 	if err := plugin.Execute(ctx, root, os.Args[1:]); err != nil {
 		if !errors.Is(err, plugin.ErrNo) {
-			fmt.Fprintf(os.Stderr, "error: %v\n", err)
+			fmt.Fprintf(os.Stderr, "error: %s\n", plugin.Told(err))
 		}
 		return 1
 	}

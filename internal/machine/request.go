@@ -21,6 +21,7 @@ import (
 	"github.com/clientidentity/operator/internal/certificate"
 	"github.com/clientidentity/operator/internal/holder"
 	"github.com/clientidentity/operator/internal/renewal"
+	"github.com/clientidentity/operator/internal/text"
 	"github.com/clientidentity/operator/internal/timing"
 )
 
@@ -107,9 +108,9 @@ func answerOf(object *certificatesv1.CertificateSigningRequest) answer {
 		}
 		switch c.Type {
 		case certificatesv1.CertificateDenied:
-			return answer{refusal: &Refusal{Reason: c.Reason, Message: c.Message}}
+			return answer{refusal: &Refusal{Reason: c.Reason, Message: text.Printable(c.Message)}}
 		case certificatesv1.CertificateFailed:
-			return answer{refusal: &Refusal{Reason: c.Reason, Message: c.Message, Failed: true}}
+			return answer{refusal: &Refusal{Reason: c.Reason, Message: text.Printable(c.Message), Failed: true}}
 		}
 	}
 	return answer{certificate: object.Status.Certificate}

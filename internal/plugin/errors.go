@@ -11,6 +11,8 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+
+	"github.com/clientidentity/operator/internal/text"
 )
 
 // refusal is what RBAC says of a request that it refuses (k8s.io/apiserver, forbiddenMessage). Admission says other things, which no
@@ -64,6 +66,15 @@ func Explain(err error) error {
 	return &explained{err, advice}
 }
 
+// Told returns what an error says, as a terminal may have it: some of it was said by API servers, and an invitation may name any.
+func Told(err error) string {
+	lines := strings.Split(strings.ReplaceAll(err.Error(), "\t", "  "), "\n")
+	for i := range lines {
+		lines[i] = text.Printable(lines[i])
+	}
+	return strings.Join(lines, "\n")
+}
+
 // noSuchResource says whether the API server does not know the kind of object.
 func noSuchResource(err error) bool {
 	return meta.IsNoMatchError(err) || (apierrors.IsNotFound(err) && strings.Contains(err.Error(), "the server could not find the requested resource"))
@@ -99,14 +110,14 @@ func (p Permission) named() bool {
 
 // String says what is missing, as in get secrets "client-identities/alice-kubeconfig".
 func (p Permission) String() string {
-	text := p.Verb + " " + p.resource()
+	said := p.Verb + " " + p.resource()
 	if p.Name != "" {
-		text += fmt.Sprintf(" %q", p.Name)
+		said += fmt.Sprintf(" %q", p.Name)
 	}
 	if p.Namespace != "" {
-		text += fmt.Sprintf(" in namespace %q", p.Namespace)
+		said += fmt.Sprintf(" in namespace %q", p.Namespace)
 	}
-	return text
+	return said
 }
 
 // resource returns the resource with its group, as kubectl takes it: deployments.apps/scale.
@@ -155,8 +166,9 @@ func roleName(parts ...string) string {
 	return strings.Join(words, "-")
 }
 
-// quote returns a word as a shell takes it.
+// quote returns a word as a shell takes it, and a terminal for text.
 func quote(word string) string {
+	word = text.Printable(word)
 	if plainName.MatchString(word) {
 		return word
 	}

@@ -104,3 +104,13 @@ func TestOtherErrorsAreExplainedWhereSomethingIsKnown(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatServersSayIsTextToATerminal(t *testing.T) {
+	said := Told(fmt.Errorf("denied: %w", errors.New("\x1b]0;title\x07 and\r\x1b[2K more\n\tkubectl get pods")))
+	if said != "denied: \uFFFD]0;title\uFFFD and\uFFFD\uFFFD[2K more\n  kubectl get pods" {
+		t.Errorf("told %q", said)
+	}
+	if word := quote("a\x1b[2Kb"); word != "'a\uFFFD[2Kb'" {
+		t.Errorf("quoted %q", word)
+	}
+}
