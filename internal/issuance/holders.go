@@ -70,6 +70,15 @@ type Given struct {
 	Hold bool
 }
 
+// others is 0 for requests of the holder, and of who is invited, and 1 for those of everybody else: these wait, however many there are.
+func (g Given) others(csr *certificatesv1.CertificateSigningRequest) int {
+	invited := g.Enrolment != nil && csr.Spec.Username == "system:serviceaccount:"+g.Enrolment.Namespace+":"+g.Enrolment.Name
+	if invited || csr.Spec.Username == g.Identity.Spec.Username {
+		return 0
+	}
+	return 1
+}
+
 // Settled is what became of the requests about an identity.
 type Settled struct {
 	// Changes are to be written into the status. What needs them to be there is done by the next pass.
@@ -108,18 +117,18 @@ func (h *Holders) Settle(ctx context.Context, given Given) Settled {
 		return Settled{Err: fmt.Errorf("list CertificateSigningRequests: %w", err)}
 	}
 	slices.SortFunc(list.Items, func(a, b certificatesv1.CertificateSigningRequest) int {
-		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
+		return cmp.Or(given.others(&a)-given.others(&b), a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
 	})
 	list.Items = slices.DeleteFunc(list.Items, func(csr certificatesv1.CertificateSigningRequest) bool {
 		owner := metav1.GetControllerOf(&csr)
 		return owner != nil && dependent.IsIdentity(owner) // our own: see Requests
 	})
 	s := &settling{Holders: h, given: given, status: given.Status.DeepCopy(), noted: map[string]bool{}}
-	var seen []types.UID
+	seen := map[types.UID]bool{}
 	recorded := true
 	for i := range list.Items {
 		csr := &list.Items[i]
-		seen = append(seen, csr.UID)
+		seen[csr.UID] = true
 		if len(csr.Status.Certificate) > 0 {
 			recorded = s.fail(s.record(ctx, csr)) && recorded
 		}

@@ -151,11 +151,11 @@ func (r *rememberedRequests) add(identity string, uid types.UID) {
 }
 
 // keep drops all but the requests that are still there.
-func (r *rememberedRequests) keep(identity string, there []types.UID) {
+func (r *rememberedRequests) keep(identity string, there map[types.UID]bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for uid := range r.byName[identity] {
-		if !slices.Contains(there, uid) {
+		if !there[uid] {
 			delete(r.byName[identity], uid)
 		}
 	}
