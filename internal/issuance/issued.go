@@ -106,7 +106,8 @@ func (s *settling) approved(ctx context.Context, csr *certificatesv1.Certificate
 	if i < 0 {
 		return // somebody else approved it
 	}
-	device, spec := s.given.Status.Devices[i].Name, &s.given.Identity.Spec
+	d, spec := &s.given.Status.Devices[i], &s.given.Identity.Spec
+	device := d.Name
 	failed := condition(csr, certificatesv1.CertificateFailed)
 	since := csr.CreationTimestamp.Time
 	waited := s.given.Now.Sub(since)
@@ -115,6 +116,8 @@ func (s *settling) approved(ctx context.Context, csr *certificatesv1.Certificate
 		s.fail(problem.NewTransient(v1alpha1.ReasonSignerFailed, "signer %q failed for device %q (%s: %s)", csr.Spec.SignerName, device, failed.Reason, failed.Message))
 	case access.End(s.given.Identity, s.given.Now) != nil || spec.PrivateKey.Source != v1alpha1.SourceHolder:
 		s.fail(deleteRequest(ctx, s.client, csr.Name, csr.UID)) // an approval cannot be taken back
+	case d.State != v1alpha1.DeviceActive || holder.DeviceRevoked(s.given.Identity, &s.given.Status, d):
+		s.fail(deleteRequest(ctx, s.client, csr.Name, csr.UID)) // nor does spec.revokedCertificates name what is signed from here on
 	case waited < quietTime:
 		s.next(since.Add(quietTime))
 	case waited < signerPatience:

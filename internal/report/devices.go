@@ -203,6 +203,12 @@ func deviceEvents(identity *v1alpha1.ClientIdentity, after *v1alpha1.ClientIdent
 		if d.Revision == firstOf(after, d) {
 			reason = eventEnrolled
 		}
+		if d.State != v1alpha1.DeviceActive && !access.RevokedAlone(&identity.Spec, c.Fingerprint) && !access.RevokedSince(&identity.Spec, timing.Of(c.RevokeIssuedBefore)) {
+			events = append(events, Event{corev1.EventTypeWarning, eventUnknown, actionObserve, text.Shorten(fmt.Sprintf(
+				"Certificate %s, valid until %s, was being issued to device %q when it was %s: revoke the device again, so that spec.revokedCertificates names it, too",
+				c.SerialNumber, timing.Stamp(c.NotAfter.Time), d.Name, strings.ToLower(string(d.State))), maxNote)})
+			continue
+		}
 		events = append(events, Event{corev1.EventTypeNormal, reason, actionIssue, text.Shorten(fmt.Sprintf("Device %q has certificate %s, valid until %s, which %s asked for",
 			d.Name, c.SerialNumber, timing.Stamp(c.NotAfter.Time), c.RequestedBy), maxNote)})
 	}
