@@ -88,6 +88,9 @@ func (m *merging) write(env *Env, p kubeconfig.Parameters, user *clientcmdapi.Au
 	if err != nil {
 		return "", errors.New("the kubeconfig cannot be encoded")
 	}
+	if len(user.ClientKeyData) > 0 {
+		mode &= 0o600 // there was none in it that others may read
+	}
 	target, err := filepath.EvalSymlinks(path) // a link stays one
 	if errors.Is(err, fs.ErrNotExist) {
 		target, err = path, nil

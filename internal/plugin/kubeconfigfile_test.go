@@ -154,3 +154,19 @@ func TestALockThatAKilledProcessLeftDoesNotStay(t *testing.T) {
 		t.Error("the lock is there still")
 	}
 }
+
+func TestAKubeconfigWithAKeyIsItsOwnersAlone(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has other modes")
+	}
+	path := filepath.Join(t.TempDir(), "config")
+	writeKubeconfig(t, path, "work", 0o644)
+	m := merging{into: path}
+	user := &clientcmdapi.AuthInfo{ClientCertificateData: []byte("certificate"), ClientKeyData: []byte("key")}
+	if _, err := m.write(&Env{Flags: genericclioptions.NewConfigFlags(true)}, mergedParameters, user); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the mode is %v: %v", info.Mode(), err)
+	}
+}
