@@ -84,6 +84,9 @@ func (d *Device) Enrol(ctx context.Context, o Order) (*Record, error) {
 			return record, nil // it was killed after that
 		}
 	}
+	if o.API == nil {
+		return nil, fmt.Errorf("the certificate of the enrolment that was begun has ended, or is to be replaced: ask for another invitation (kubectl clientidentity invite %s)", o.Parameters.Identity)
+	}
 	if err := d.enrollable(folder, record, o); err != nil {
 		return nil, err
 	}
@@ -260,32 +263,6 @@ func (s *Store) Begun() ([]*Record, error) {
 		}
 	}
 	return begun, nil
-}
-
-// Keep keeps a credential that the operator made.
-func (d *Device) Keep(ctx context.Context, record *Record) error {
-	folder, err := d.Store.Folder(record.UID)
-	if err != nil {
-		return err
-	}
-	issued, err := record.Current.issued()
-	if err != nil {
-		return err
-	}
-	if err := folder.Make(); err != nil {
-		return fmt.Errorf("make the folder for key and certificate: %w", err)
-	}
-	unlock, err := folder.Lock(ctx, lastPatience)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	s := &session{Device: d, folder: folder, record: record, target: TargetOf(record.Cluster)}
-	if err := s.prove(ctx, record.Current, issued.Subject()); err != nil {
-		return err
-	}
-	folder.Remember(Attempt{})
-	return s.save()
 }
 
 // NameOf returns the name of a device for the host name of a machine: its first part, as a DNS label.

@@ -250,3 +250,26 @@ func TestAnOldEnrolmentWithoutAKubeconfigIsNotTakenForANewOne(t *testing.T) {
 	_, now := w.serve()
 	w.newest(now)
 }
+
+// An enrolment of which nothing but the kubeconfig was left to write knows of nobody who may ask again.
+func TestAnEnrolmentThatWasLeftTooLongTakesAnInvitation(t *testing.T) {
+	for name, late := range map[string]func(*world, *Order){
+		"ended":       func(w *world, _ *Order) { w.step(25 * time.Hour) },
+		"is replaced": func(_ *world, o *Order) { o.Replace = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := fresh(t)
+			if _, err := w.Enrol(t.Context(), w.order("invitation")); err != nil {
+				t.Fatal(err)
+			}
+			order := w.order("", func(o *Order) { o.API, o.Invitation = nil, "" })
+			late(w, &order)
+			if _, err := w.Enrol(t.Context(), order); err == nil || !strings.Contains(err.Error(), "ask for another invitation") {
+				t.Errorf("got %v", err)
+			}
+			if record, err := w.folder.Load(); err != nil || record.Enrolment != nil || record.Current == nil {
+				t.Errorf("the record was changed: %v", err)
+			}
+		})
+	}
+}

@@ -70,3 +70,29 @@ func PublishedCredential(published map[string][]byte) (*Credential, *certificate
 	}
 	return &Credential{Certificate: string(issued.ChainPEM), Key: string(encoded)}, issued, nil
 }
+
+// Keep keeps a credential that the operator made.
+func (d *Device) Keep(ctx context.Context, record *Record) error {
+	folder, err := d.Store.Folder(record.UID)
+	if err != nil {
+		return err
+	}
+	issued, err := record.Current.issued()
+	if err != nil {
+		return err
+	}
+	if err := folder.Make(); err != nil {
+		return fmt.Errorf("make the folder for key and certificate: %w", err)
+	}
+	unlock, err := folder.Lock(ctx, lastPatience)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	s := &session{Device: d, folder: folder, record: record, target: TargetOf(record.Cluster)}
+	if err := s.prove(ctx, record.Current, issued.Subject()); err != nil {
+		return err
+	}
+	folder.Remember(Attempt{})
+	return s.save()
+}
