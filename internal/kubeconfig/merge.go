@@ -21,6 +21,8 @@ type Merging struct {
 	User *clientcmdapi.AuthInfo
 	// Overwrite replaces a context, or a user, of that name whatever it is.
 	Overwrite bool
+	// Pinned lets a context that there is go on pointing where it does, unless it is to be overwritten: somebody else says where the cluster is.
+	Pinned bool
 	// Use makes it the current context. Without, it becomes that where there is none.
 	Use bool
 }
@@ -37,6 +39,12 @@ func Merge(file, all *clientcmdapi.Config, m Merging) error {
 		return fmt.Errorf("the kubeconfig has a context %q, which is not of this identity: choose another name with --context-name, or replace it with --overwrite", name)
 	case user != nil && before == nil || mine && before.AuthInfo != name && user != nil:
 		return fmt.Errorf("the kubeconfig has a user %q, who may not be of this identity: choose another name with --context-name, or replace it with --overwrite", name)
+	}
+	if m.Pinned && mine && !m.Overwrite {
+		if there := all.Clusters[before.Cluster]; there != nil && !sameCluster(there, wanted) {
+			return fmt.Errorf("the context %q points to %s, and the invitation to %s, or to another way there (CAs, proxy): if whoever invites says so, replace it with --overwrite",
+				name, there.Server, wanted.Server)
+		}
 	}
 	clusterName, err := nameCluster(all, m, wanted)
 	if err != nil {

@@ -162,3 +162,24 @@ func TestAClusterOfThatNameMayBeAnother(t *testing.T) {
 	delete(file.AuthInfos, "alice@prod")
 	wantError(t, Merge(file, file.DeepCopy(), merging()), "--overwrite")
 }
+
+func TestAnInvitationPointsNoContextElsewhere(t *testing.T) {
+	file := others()
+	wantError(t, Merge(file, file, merging()), "")
+	before := file.DeepCopy()
+	for name, change := range map[string]func(*Merging){
+		"another server": func(m *Merging) { m.Parameters.Server = "https://evil.example.com" },
+		"a proxy":        func(m *Merging) { m.Parameters.ProxyURL = "https://evil.example.com" },
+		"another CA":     func(m *Merging) { m.Parameters.CertificateAuthorityData = []byte("evil") },
+	} {
+		wantError(t, Merge(file, file, merging(change, func(m *Merging) { m.Pinned = true })), "--overwrite")
+		if !reflect.DeepEqual(file, before) {
+			t.Errorf("%s: it was changed", name)
+		}
+	}
+	wantError(t, Merge(file, file, merging(func(m *Merging) { m.Pinned = true })), "")
+	wantError(t, Merge(file, file, merging(func(m *Merging) {
+		m.Parameters.Server = "https://moved.example.com"
+		m.Pinned, m.Overwrite = true, true
+	})), "")
+}

@@ -206,6 +206,7 @@ func (e *enrollCommand) withInvitation(text string) (machine.Order, error) {
 		Secret: machine.Place{Namespace: invitation.Secret.Namespace, Name: invitation.Secret.Name},
 	}
 	order.Device, order.Fixed = e.name(invitation.Device)
+	e.merging.pinned = true
 	return order, nil
 }
 

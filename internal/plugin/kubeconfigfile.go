@@ -34,6 +34,8 @@ const maxKubeconfig = 64 << 20
 type merging struct {
 	into, contextName string
 	overwrite, use    bool
+	// pinned lets contexts go on pointing where they do.
+	pinned bool
 }
 
 func (m *merging) addTo(cmd *cobra.Command, whereDefault string) {
@@ -81,7 +83,7 @@ func (m *merging) write(env *Env, p kubeconfig.Parameters, user *clientcmdapi.Au
 	if err != nil {
 		return "", err
 	}
-	if err := kubeconfig.Merge(file, all, kubeconfig.Merging{Parameters: p, User: user, Overwrite: m.overwrite, Use: m.use}); err != nil {
+	if err := kubeconfig.Merge(file, all, kubeconfig.Merging{Parameters: p, User: user, Overwrite: m.overwrite, Use: m.use, Pinned: m.pinned}); err != nil {
 		return "", fmt.Errorf("%s: %w", path, err)
 	}
 	data, err := clientcmd.Write(*file)
@@ -108,7 +110,7 @@ func (m *merging) check(env *Env, p kubeconfig.Parameters, user *clientcmdapi.Au
 	if err != nil {
 		return err
 	}
-	if err := kubeconfig.Merge(all.DeepCopy(), all, kubeconfig.Merging{Parameters: p, User: user, Overwrite: m.overwrite}); err != nil {
+	if err := kubeconfig.Merge(all.DeepCopy(), all, kubeconfig.Merging{Parameters: p, User: user, Overwrite: m.overwrite, Pinned: m.pinned}); err != nil {
 		return fmt.Errorf("%s: %w", paths.GetDefaultFilename(), err)
 	}
 	return nil
