@@ -5,6 +5,7 @@ package holder_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,5 +56,21 @@ func TestACopyThatRenewsInALoopIsNoticedByTheDevice(t *testing.T) {
 				t.Errorf("after %d renewals of the copy: got %d %s %q", renewals, got.Verdict, got.Reason, got.Message)
 			}
 		})
+	}
+}
+
+// A status that the API server does not take would keep every device from renewing.
+func TestWhoAsksHasRoomInTheStatus(t *testing.T) {
+	w := newWorld(t)
+	w.invited("desktop")
+	w.request.Maker.CredentialID = "JTI=" + strings.Repeat("x", 125)
+	if got := w.decide(); got.Reason != holder.ReasonNotEntitled {
+		t.Errorf("an identifier that is too long: got %d %s", got.Verdict, got.Reason)
+	}
+	holder.Note(&w.identity.Status, holder.Approval{Device: "desktop", Enrols: true, By: strings.Repeat("x", 1000)}, now)
+	for _, d := range w.identity.Status.Devices {
+		if len(d.EnrolledBy) > 512 {
+			t.Errorf("enrolled by %d bytes", len(d.EnrolledBy))
+		}
 	}
 }

@@ -25,6 +25,9 @@ const CredentialIDKey = "authentication.kubernetes.io/credential-id"
 const (
 	fingerprintPrefix = "X509SHA256="
 	tokenPrefix       = "JTI="
+
+	// maxCredential bounds devices[].approval.credential, in bytes.
+	maxCredential = 128
 )
 
 // Maker is who made a request, as the API server wrote it into its spec. Nobody can change that.
@@ -270,10 +273,11 @@ func (m Maker) fingerprint() string {
 	return strings.ToLower(fingerprint)
 }
 
-// token returns the identifier of the token that a request was made with, or "".
+// token returns the identifier of the token that a request was made with, or "": one that the status has no room for is none of the API
+// server's, and would keep everything else from being written.
 func (m Maker) token() string {
 	id, ok := strings.CutPrefix(m.CredentialID, tokenPrefix)
-	if !ok {
+	if !ok || len(m.CredentialID) > maxCredential {
 		return ""
 	}
 	return id

@@ -11,6 +11,7 @@ import (
 
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/history"
+	"github.com/clientidentity/operator/internal/text"
 )
 
 // Note writes an approval into a status, before it is given.
@@ -26,7 +27,7 @@ func Note(status *v1alpha1.ClientIdentityStatus, a Approval, now time.Time) {
 	if a.Enrols && !repeated {
 		// What the device had before entitles to nothing any more: its next certificate is the first one.
 		*d = v1alpha1.Device{
-			Name: a.Device, State: v1alpha1.DeviceActive, EnrolledAt: at, EnrolledBy: a.By, EnrolledRevision: NextRevision(status),
+			Name: a.Device, State: v1alpha1.DeviceActive, EnrolledAt: at, EnrolledBy: text.Shorten(a.By, maxRequestedBy), EnrolledRevision: NextRevision(status),
 		}
 	}
 	value := a.Value

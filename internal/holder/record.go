@@ -77,7 +77,7 @@ const (
 	maxDevices = 20
 	// maxGroups and maxGroup bound the groups of a certificate in the status, and the characters of each.
 	maxGroups, maxGroup = 64, 64
-	// maxRequestedBy bounds certificates[].requestedBy, in bytes.
+	// maxRequestedBy bounds certificates[].requestedBy and devices[].enrolledBy, in bytes.
 	maxRequestedBy = 512
 )
 
