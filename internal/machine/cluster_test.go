@@ -9,6 +9,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/hex"
@@ -49,6 +50,9 @@ type cluster struct {
 	newest, key, last string
 	// suspended is why the device was taken for a thief's.
 	suspended string
+	// asked are the servers that were connected to, and unverified is one whose certificate is of another CA.
+	asked      []string
+	unverified string
 	// undecided leaves requests open; down refuses all connections; deny denies with that reason.
 	undecided, down bool
 	// rejects makes it accept no certificate issued from then on.
@@ -94,7 +98,11 @@ type connection struct {
 	told  time.Time
 }
 
-func (c *cluster) connect(_ Target, login Login) (API, error) {
+func (c *cluster) connect(target Target, login Login) (API, error) {
+	c.asked = append(c.asked, target.Server)
+	if c.unverified == target.Server && target.Server != "" {
+		return nil, &tls.CertificateVerificationError{Err: errors.New("signed by unknown authority")}
+	}
 	return &connection{cluster: c, login: login}, nil
 }
 

@@ -89,34 +89,39 @@ func (d *Device) served(record *Record, life Life, expires time.Time) (Served, e
 }
 
 // renewAndServe renews, and serves what there is then.
-func (d *Device) renewAndServe(ctx context.Context, folder *Folder, record *Record, life Life, attempt Attempt, target *Target) (Served, error) {
+func (d *Device) renewAndServe(ctx context.Context, folder *Folder, record *Record, life Life, attempt Attempt, asked *Target) (Served, error) {
 	now := d.Clock.Now()
-	s := &session{Device: d, folder: folder, record: record, target: TargetOf(record.Cluster), patience: lastPatience}
-	if target != nil {
-		s.target = *target
-	}
-	busy := lastPatience
+	wait, busy := lastPatience, lastPatience
 	if life.Valid(now) {
-		s.patience = patience
+		wait = patience
 		if attempt.Failures > 0 {
-			s.patience = shortPatience
+			wait = shortPatience
 		}
 		if life.NotAfter.Sub(now) > closeToEnd {
 			busy = d.busyPatience
 		}
 	}
-	renewed, err := s.locked(ctx, busy)
-	if err == nil {
-		if attempt.Failures > 0 {
-			folder.Remember(Attempt{})
+	var best time.Time
+	var cause error
+	for _, target := range targets(record, asked) {
+		s := &session{Device: d, folder: folder, record: record, target: target, patience: wait}
+		var renewed *Record
+		if renewed, cause = s.locked(ctx, busy); cause == nil {
+			if attempt.Failures > 0 {
+				folder.Remember(Attempt{})
+			}
+			after, err := renewed.Life()
+			if err != nil {
+				return Served{}, err
+			}
+			return d.served(renewed, after, after.Until())
 		}
-		after, err := renewed.Life()
-		if err != nil {
-			return Served{}, err
+		best = s.now()
+		if !unverified(cause) {
+			break
 		}
-		return d.served(renewed, after, after.Until())
 	}
-	return d.serveOld(folder, record, life, attempt, s.now(), err)
+	return d.serveOld(folder, record, life, attempt, best, cause)
 }
 
 // locked renews under the lock, unless another process did meanwhile, and returns the record as it is then.

@@ -4,7 +4,10 @@
 package machine
 
 import (
+	"bytes"
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -49,6 +52,28 @@ type Target struct {
 // TargetOf returns how to reach the API server of a kubeconfig.
 func TargetOf(p kubeconfig.Parameters) Target {
 	return Target{Server: p.Server, TLSServerName: p.TLSServerName, ProxyURL: p.ProxyURL, CertificateAuthorityData: p.CertificateAuthorityData}
+}
+
+// targets are where a renewal is asked for, in this order. What a client asks for is believed where it is checked against the CA that this
+// machine was enrolled with: whoever writes a kubeconfig could have it renewed elsewhere, and lock the machine out. With another CA it counts
+// only once the API server cannot be verified by the first one any more.
+func targets(record *Record, asked *Target) []Target {
+	recorded := TargetOf(record.Cluster)
+	switch {
+	case asked == nil:
+		return []Target{recorded}
+	case recorded.Server == "":
+		return []Target{*asked}
+	case !asked.Insecure && asked.TLSServerName == recorded.TLSServerName && bytes.Equal(asked.CertificateAuthorityData, recorded.CertificateAuthorityData):
+		return []Target{*asked}
+	}
+	return []Target{recorded, *asked}
+}
+
+// unverified says whether a server is none that the CA vouches for.
+func unverified(err error) bool {
+	var failed *tls.CertificateVerificationError
+	return errors.As(err, &failed)
 }
 
 // Login is how to authenticate: a certificate and its key in PEM, or a token.
