@@ -41,7 +41,7 @@ type merging struct {
 func (m *merging) addTo(cmd *cobra.Command, whereDefault string) {
 	cmd.Flags().StringVar(&m.into, "merge-into", "", "The kubeconfig to merge it into, which is made if there is none. "+whereDefault)
 	cmd.Flags().StringVar(&m.contextName, "context-name", "", "Name of the context and of the user in the kubeconfig, in place of the one that spec.kubeconfig says.")
-	cmd.Flags().BoolVar(&m.overwrite, "overwrite", false, "Replace a context, user or cluster of the same name, although it is not of this identity.")
+	cmd.Flags().BoolVar(&m.overwrite, "overwrite", false, "Replace a context, user or cluster of the same name, although it is not of this identity, or points to another server or CA.")
 	cmd.Flags().BoolVar(&m.use, "use", false, "Make it the current context. Without, it becomes that only where there is none.")
 }
 
