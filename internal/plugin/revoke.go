@@ -86,10 +86,9 @@ func (r *revokeCommand) run(ctx context.Context, name string) error {
 		r.warn(identity, "there are valid certificates that its status has no room for, and older ones of device %s may be among them: --all reaches those, too", plan.device)
 	}
 	var reach error
+	before := s.identity.Status.Certificate
 	if r.waits() {
-		before := s.identity.Status.Certificate
-		identity, err = r.waiting.until(ctx, r.env, s.client, identity, cutOff(plan, before))
-		if err != nil {
+		if plan, identity, err = r.wait(ctx, s, plan, identity); err != nil {
 			return err
 		}
 		reach = reached(identity, plan)
@@ -102,10 +101,29 @@ func (r *revokeCommand) run(ctx context.Context, name string) error {
 		return nil
 	}
 	r.say(identity, "revoked %s", plan.what)
-	for _, line := range revokedText(identity, plan, s.identity.Status.Certificate) {
+	for _, line := range revokedText(identity, plan, before) {
 		fmt.Fprintln(r.env.Out, line)
 	}
 	return reach
+}
+
+// wait waits until what was revoked is cut off. A certificate of a device that was approved before, and signed meanwhile, is revoked as well.
+func (r *revokeCommand) wait(ctx context.Context, s *subject, plan revocation, identity *v1alpha1.ClientIdentity) (revocation, *v1alpha1.ClientIdentity, error) {
+	before := s.identity.Status.Certificate
+	for try := 1; ; try++ {
+		var err error
+		identity, err = r.waiting.until(ctx, r.env, s.client, identity, cutOff(plan, before))
+		if err != nil || plan.device == "" || try == patchTries {
+			return plan, identity, err
+		}
+		// It may have been the only one that there was to revoke: it is named from here on.
+		s.identity, r.what = identity, whatToRevoke{device: plan.device}
+		later, changed, err := r.write(ctx, s)
+		if err != nil || changed.Generation == identity.Generation {
+			return plan, identity, err
+		}
+		plan, identity = later, changed
+	}
 }
 
 // write writes what is to be revoked into the spec. Where somebody else wrote the list at the same time, it looks again.
