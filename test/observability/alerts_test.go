@@ -112,6 +112,11 @@ var _ = Describe("Prometheus", func() {
 		Expect(admin.Create(ctx, newIdentity("waits", func(identity *v1alpha1.ClientIdentity) {
 			identity.Spec.SignerName = unserved
 		}))).To(Succeed())
+		Expect(admin.Create(ctx, newIdentity("held", func(identity *v1alpha1.ClientIdentity) {
+			identity.Spec.PrivateKey.Source = v1alpha1.SourceHolder
+		}))).To(Succeed())
+		Eventually(ready).WithArguments("held").Should(Succeed())
+		enrol(ctx, admin, "held")
 		Eventually(server.firing).WithArguments("broken").Should(ContainElement("ClientIdentityIssuanceFails"))
 		Expect(server.firing("fine")).NotTo(ContainElement("ClientIdentityIssuanceFails"))
 		finds(`clientidentity_issuance_failed_attempts{identity="broken",reason="RequestRejected"} > 0`)
