@@ -32,7 +32,9 @@ func testLeaderDeleted() {
 func testLeaderKilled() {
 	before, pod := leader(), leaderPod()
 	Expect(syscall.Kill(processOf(pod), syscall.SIGKILL)).To(Succeed())
-	becomesReady("after-kill")
+	// Its connections are reset, and new ones are refused until its endpoint is gone: a create that meets one of them is refused.
+	Eventually(create).WithArguments("after-kill").Should(Succeed())
+	awaitReady("after-kill")
 	Expect(leader()).NotTo(Equal(before))
 	Eventually(func() int32 { return restarts(pod.Name) }).Should(BeEquivalentTo(1))
 	rolledOut()

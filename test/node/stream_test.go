@@ -122,10 +122,23 @@ func (s *stream) ready() {
 // becomesReady creates an identity and waits until it has its credential.
 func becomesReady(name string) {
 	GinkgoHelper()
+	Expect(create(name)).To(Succeed())
+	awaitReady(name)
+}
+
+// create makes an identity.
+func create(name string) error {
 	identity := &v1alpha1.ClientIdentity{}
 	identity.Name = name
 	identity.Spec.Username = name + "@example.com"
-	Expect(admin.Create(ctx, identity)).To(Succeed())
+	return admin.Create(ctx, identity)
+}
+
+// awaitReady waits until an identity is ready.
+func awaitReady(name string) {
+	GinkgoHelper()
+	identity := &v1alpha1.ClientIdentity{}
+	identity.Name = name
 	Eventually(func() bool {
 		Expect(admin.Get(ctx, client.ObjectKeyFromObject(identity), identity)).To(Succeed())
 		return meta.IsStatusConditionTrue(identity.Status.Conditions, v1alpha1.ConditionReady)
