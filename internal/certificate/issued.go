@@ -103,3 +103,13 @@ func FingerprintOf(credentialID string) (fingerprint string, ok bool) {
 	}
 	return fingerprint, true
 }
+
+// FingerprintIn returns the fingerprint of the certificate that a request came with, of the credential ids in its extra; "" where it came
+// with none, or where there are several ids: nobody knows then which one counts.
+func FingerprintIn(credentialIDs []string) string {
+	if len(credentialIDs) != 1 {
+		return ""
+	}
+	fingerprint, _ := FingerprintOf(credentialIDs[0])
+	return fingerprint
+}

@@ -18,7 +18,8 @@ import (
 	"github.com/clientidentity/operator/internal/timing"
 )
 
-// Usages are the key usages that a request asks for: exactly these.
+// Usages are the key usages that a request asks for, the operator's own ones too: exactly these. Client auth is what the API server
+// requires, digital signature is what a TLS client does with the key (RFC 5246, 7.4.8; RFC 8446, 4.4.2).
 var Usages = []certificatesv1.KeyUsage{certificatesv1.UsageDigitalSignature, certificatesv1.UsageClientAuth}
 
 const (

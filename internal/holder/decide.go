@@ -266,10 +266,7 @@ func unreadable(j *judgement) *Decision {
 
 // fingerprint returns that of the certificate that a request was made with, or "".
 func (m Maker) fingerprint() string {
-	fingerprint, ok := strings.CutPrefix(m.CredentialID, fingerprintPrefix)
-	if !ok {
-		return ""
-	}
+	fingerprint, _ := certificate.FingerprintOf(m.CredentialID)
 	return strings.ToLower(fingerprint)
 }
 

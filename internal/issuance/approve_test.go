@@ -21,6 +21,7 @@ import (
 
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/certificate"
+	"github.com/clientidentity/operator/internal/holder"
 )
 
 func TestApproveRefusesAnythingButTheExactRequest(t *testing.T) {
@@ -65,7 +66,7 @@ func TestApproveRefusesAnythingButTheExactRequest(t *testing.T) {
 			csr := &certificatesv1.CertificateSigningRequest{
 				ObjectMeta: metav1.ObjectMeta{Name: "alice-1", UID: "u1"},
 				Spec: certificatesv1.CertificateSigningRequestSpec{
-					Request: ours, SignerName: certificatesv1.KubeAPIServerClientSignerName, Usages: append([]certificatesv1.KeyUsage{}, usages...),
+					Request: ours, SignerName: certificatesv1.KubeAPIServerClientSignerName, Usages: append([]certificatesv1.KeyUsage{}, holder.Usages...),
 					ExpirationSeconds: ptr.To(int32(3600)),
 				},
 			}

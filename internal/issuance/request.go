@@ -25,11 +25,8 @@ import (
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/certificate"
 	"github.com/clientidentity/operator/internal/dependent"
+	"github.com/clientidentity/operator/internal/holder"
 )
-
-// usages are the key usages asked for: client auth is what the API server requires, digital signature is
-// what a TLS client does with the key (RFC 5246, 7.4.8; RFC 8446, 4.4.2).
-var usages = []certificatesv1.KeyUsage{certificatesv1.UsageDigitalSignature, certificatesv1.UsageClientAuth}
 
 // Request makes a CertificateSigningRequest for key and approves it. What this process made is remembered
 // before the API server is asked, so that a lost answer is no lost request.
@@ -55,7 +52,7 @@ func (r *Requests) submit(ctx context.Context, identity *v1alpha1.ClientIdentity
 			Request:           open.request,
 			SignerName:        open.SignerName,
 			ExpirationSeconds: ptr.To(int32(open.TTL / time.Second)),
-			Usages:            usages,
+			Usages:            holder.Usages,
 		},
 	}
 	err := r.client.Create(ctx, csr)
@@ -91,7 +88,7 @@ func (r *Requests) approve(
 		return open, ptr.To(r.fail(identity, open, v1alpha1.ReasonRequestLost, message))
 	}
 	if csr.UID != open.csrUID || !bytes.Equal(csr.Spec.Request, open.request) ||
-		csr.Spec.SignerName != open.SignerName || !slices.Equal(csr.Spec.Usages, usages) {
+		csr.Spec.SignerName != open.SignerName || !slices.Equal(csr.Spec.Usages, holder.Usages) {
 		return lost("the CertificateSigningRequest is not the one that was made")
 	}
 	if err := certificate.VerifyRequest(csr.Spec.Request, open.Subject, open.Key.Public()); err != nil {

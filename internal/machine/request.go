@@ -48,7 +48,7 @@ func (r *Request) object(identity string) *certificatesv1.CertificateSigningRequ
 		ObjectMeta: metav1.ObjectMeta{Name: r.Name, Labels: map[string]string{v1alpha1.IdentityLabel: identity}},
 		Spec: certificatesv1.CertificateSigningRequestSpec{
 			Request: []byte(r.PEM), SignerName: r.Signer, ExpirationSeconds: ptr.To(int32(r.TTL / time.Second)),
-			Usages: []certificatesv1.KeyUsage{certificatesv1.UsageDigitalSignature, certificatesv1.UsageClientAuth},
+			Usages: holder.Usages,
 		},
 	}
 }

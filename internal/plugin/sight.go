@@ -15,11 +15,9 @@ import (
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/access"
 	"github.com/clientidentity/operator/internal/certificate"
+	"github.com/clientidentity/operator/internal/holder"
 	"github.com/clientidentity/operator/internal/timing"
 )
-
-// credentialIDExtra is where the API server says with which credential a request was made.
-const credentialIDExtra = "authentication.kubernetes.io/credential-id"
 
 // sight is whom the API server sees in the holder of a certificate.
 type sight struct {
@@ -96,7 +94,7 @@ func newest(id *v1alpha1.ClientIdentity, device string, now time.Time) (*v1alpha
 func (s sight) review() authorizationv1.SubjectAccessReviewSpec {
 	spec := authorizationv1.SubjectAccessReviewSpec{User: s.user, Groups: s.groups}
 	if s.fingerprint != "" {
-		spec.Extra = map[string]authorizationv1.ExtraValue{credentialIDExtra: {"X509SHA256=" + s.fingerprint}}
+		spec.Extra = map[string]authorizationv1.ExtraValue{holder.CredentialIDKey: {"X509SHA256=" + s.fingerprint}}
 	}
 	return spec
 }

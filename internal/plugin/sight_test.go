@@ -13,6 +13,7 @@ import (
 
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/access"
+	"github.com/clientidentity/operator/internal/holder"
 )
 
 func TestAHolderIsSeenAsTheCertificateSays(t *testing.T) {
@@ -68,7 +69,7 @@ func TestADeviceIsSeenByItsOwnCertificate(t *testing.T) {
 		if err != nil || got.fingerprint != want {
 			t.Errorf("%q: %+v, %v", given, got, err)
 		}
-		if extra := got.review().Extra[credentialIDExtra]; (want == "") != (len(extra) == 0) || (want != "" && !slices.Equal(extra, []string{"X509SHA256=" + want})) {
+		if extra := got.review().Extra[holder.CredentialIDKey]; (want == "") != (len(extra) == 0) || (want != "" && !slices.Equal(extra, []string{"X509SHA256=" + want})) {
 			t.Errorf("%q: asked with %v", given, extra)
 		}
 	}

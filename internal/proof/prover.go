@@ -21,6 +21,11 @@ import (
 // those out.
 const UserAgent = "client-identity-operator/proof"
 
+// Looks says whether a request looks like a proof of the operator, as audit events tell of it.
+func Looks(userAgent, verb, resource string) bool {
+	return userAgent == UserAgent && verb == "create" && resource == "selfsubjectreviews"
+}
+
 // timeout bounds one proof: a connection, a TLS handshake and a request.
 const timeout = 10 * time.Second
 

@@ -35,17 +35,13 @@ type event struct {
 
 // fingerprint returns the fingerprint of the certificate that the request came with; "" where it came with none.
 func (e *event) fingerprint() string {
-	if len(e.User.Extra.CredentialID) != 1 {
-		return ""
-	}
-	fingerprint, _ := certificate.FingerprintOf(e.User.Extra.CredentialID[0])
-	return fingerprint
+	return certificate.FingerprintIn(e.User.Extra.CredentialID)
 }
 
 // isProof says whether the request is the operator's, which proves credentials. A holder can make its own look like one: it
 // learns who it is, and nothing else.
 func (e *event) isProof() bool {
-	return e.UserAgent == proof.UserAgent && e.Verb == "create" && e.ObjectRef != nil && e.ObjectRef.Resource == "selfsubjectreviews"
+	return e.ObjectRef != nil && proof.Looks(e.UserAgent, e.Verb, e.ObjectRef.Resource)
 }
 
 // eventListKind is the kind of what the API server posts.
