@@ -114,7 +114,7 @@ var (
 	revocations = Metric{"clientidentity_revocations_total", Counter, []string{labelResult, labelReason}, Leader,
 		"Times that the condition RevocationComplete came to be Complete or Incomplete."}
 	events = Metric{"clientidentity_events_total", Counter, []string{labelType, labelReason}, Leader,
-		"Events about identities: Normal or Warning, with the reason. Kubernetes keeps the events themselves for an hour."}
+		"Events about identities: Normal or Warning, with the reason. Kubernetes keeps the events themselves for an hour, and of many Normal ones at once not each is sent to it."}
 	admissionDecisions = Metric{"clientidentity_admission_decisions_total", Counter, []string{labelResult}, Served,
 		"Requests that the admission webhook Allowed, Denied for missing rights, refused as Invalid, or refused as Unanswered since the API server did not say what the requester may do."}
 	denialEnforced = Metric{"clientidentity_denial_enforced", Gauge, nil, Leader,

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/time/rate"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -35,6 +37,10 @@ const (
 	soon = time.Second
 	// finishTimeout bounds a write that is not cut off, by an operator that is being stopped or by a pass whose time is up.
 	finishTimeout = 10 * time.Second
+
+	// eventBurst and eventsPerSecond bound the events that tell of what is as it should be: of so many at once each has one, and
+	// then so many a second. An event costs the API server as much as a seventh of an issuance, and nobody reads ten thousand.
+	eventBurst, eventsPerSecond = 100, 10
 )
 
 // Writer writes what passes report.
@@ -44,19 +50,21 @@ type Writer struct {
 	events    events.EventRecorder
 	metrics   Metrics
 	unwritten unwritten
+	// normal bounds events of type Normal.
+	normal *rate.Limiter
 }
 
 // Metrics is told of each status that was written in place of the one that the identity has, and of the time of the pass.
 type Metrics interface {
 	Written(identity *v1alpha1.ClientIdentity, after *v1alpha1.ClientIdentityStatus, now time.Time)
-	// Recorded is told of each event.
+	// Recorded is told of each event, also of those that the API server is not told of.
 	Recorded(event report.Event)
 }
 
 // NewWriter returns a Writer that patches statuses with one client, reads identities past the caches with another, records
 // events, and tells the metrics; nil counts nothing.
 func NewWriter(patches client.Client, live client.Reader, recorder events.EventRecorder, metrics Metrics) *Writer {
-	return &Writer{client: patches, live: live, events: recorder, metrics: metrics}
+	return &Writer{client: patches, live: live, events: recorder, metrics: metrics, normal: rate.NewLimiter(eventsPerSecond, eventBurst)}
 }
 
 // Known returns what is known of an identity: its status, or the one that could not be written yet. It is not shared.
@@ -84,7 +92,7 @@ type Conclusion struct {
 // Conclude writes the status and says when to look again.
 func (s *Writer) Conclude(ctx context.Context, identity *v1alpha1.ClientIdentity, after v1alpha1.ClientIdentityStatus, c Conclusion) (reconcile.Result, error) {
 	for _, e := range c.Events {
-		s.record(identity, e)
+		s.record(identity, e, true)
 	}
 	err := s.write(ctx, identity, &after, c.Now)
 	if err != nil && !errors.Is(err, problem.ErrStale) {
@@ -156,14 +164,17 @@ func (s *Writer) write(ctx context.Context, identity *v1alpha1.ClientIdentity, s
 		s.metrics.Written(identity, status, now)
 	}
 	for _, e := range report.Events(identity, status) {
-		s.record(identity, e)
+		s.record(identity, e, e.Type != corev1.EventTypeNormal || s.normal.AllowN(now, 1))
 	}
 	return nil
 }
 
-// record records an event, and tells the metrics.
-func (s *Writer) record(identity *v1alpha1.ClientIdentity, e report.Event) {
-	s.events.Eventf(identity, nil, e.Type, e.Reason, e.Action, "%s", e.Note)
+// record tells the metrics of an event and, where told is set, the API server: the status says the same, except for what comes
+// with a Conclusion.
+func (s *Writer) record(identity *v1alpha1.ClientIdentity, e report.Event, told bool) {
+	if told {
+		s.events.Eventf(identity, nil, e.Type, e.Reason, e.Action, "%s", e.Note)
+	}
 	if s.metrics != nil {
 		s.metrics.Recorded(e)
 	}

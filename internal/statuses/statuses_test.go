@@ -6,10 +6,12 @@ package statuses
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/events"
@@ -78,6 +80,41 @@ type counts int
 func (c *counts) Written(*v1alpha1.ClientIdentity, *v1alpha1.ClientIdentityStatus, time.Time) { *c++ }
 
 func (*counts) Recorded(report.Event) {}
+
+// eventTypes counts events by their type.
+type eventTypes map[string]int
+
+func (t eventTypes) Eventf(_, _ runtime.Object, eventType, _, _, _ string, _ ...any) { t[eventType]++ }
+
+func TestOfMassRenewalsEachWarningIsToldAndNotEachEventThatIsNone(t *testing.T) {
+	told := eventTypes{}
+	a, alice := newAPI(t)
+	w := NewWriter(a, a.Client, told, nil)
+	conclude := func(at time.Time, condition, reason string) {
+		t.Helper()
+		status := ready()
+		status.Certificate.Fingerprint += reason
+		status.Conditions = append(status.Conditions, metav1.Condition{
+			Type: condition, Status: metav1.ConditionFalse, Reason: reason, LastTransitionTime: metav1.Time{Time: now},
+		})
+		if _, err := w.Conclude(t.Context(), alice, status, Conclusion{Now: at}); err != nil {
+			t.Fatal(err)
+		}
+		alice = a.alice(t)
+	}
+	for i := range 3 * eventBurst {
+		conclude(now, v1alpha1.ConditionAccessBound, fmt.Sprintf("Conflict%d", i))
+	}
+	if told[corev1.EventTypeNormal] != eventBurst || told[corev1.EventTypeWarning] != 3*eventBurst {
+		t.Errorf("at once the API server was told %v, want %d normal events and every warning", told, eventBurst)
+	}
+	for i := range 3 * eventsPerSecond {
+		conclude(now.Add(time.Second), v1alpha1.ConditionAccessBound, fmt.Sprintf("Later%d", i))
+	}
+	if told[corev1.EventTypeNormal] != eventBurst+eventsPerSecond {
+		t.Errorf("a second later the API server was told %v, want %d normal events more", told, eventsPerSecond)
+	}
+}
 
 func TestAStatusIsWrittenOnceAndOnlyOnChange(t *testing.T) {
 	a, alice := newAPI(t)
