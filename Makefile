@@ -204,8 +204,8 @@ upgrade-fixture: control-plane ## Freeze a release for the tests of upgrades: CO
 	go run ./test/upgrade/generate -commit '$(COMMIT)' -release '$(RELEASE)'
 
 .PHONY: bench
-bench: control-plane ## Measure the operator as a ratio to a bare client doing the same reads and writes.
-	go run ./test/bench $(BENCH_ARGS)
+bench: control-plane ## Measure the operator beside a bare client with the same calls and account: a table, and bin/bench.json (N=10000; BENCH_ARGS=-help).
+	go run ./test/bench $(if $(N),-identities $(N)) $(BENCH_ARGS)
 
 .PHONY: soak
 soak: control-plane build ## Break things at random for ten minutes and check every credential (SOAK_ARGS='-seed 1 -duration 1m'; -property revokes instead).

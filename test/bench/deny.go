@@ -113,7 +113,7 @@ func (d *denying) progress(format string, args ...any) {
 // readers returns an identity, by its kubeconfig, and a ServiceAccount, which the API server does not ask about.
 func (d *denying) readers(ctx context.Context) ([]*reader, error) {
 	id := identity("reader", 0)
-	if _, err := d.untilReady(ctx, id); err != nil {
+	if err := d.untilReady(ctx, id); err != nil {
 		return nil, err
 	}
 	d.identities = 1

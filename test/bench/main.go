@@ -1,55 +1,34 @@
 // Copyright The Client Identity Operator Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Bench measures how many identities a second the operator makes ready, as a ratio to a bare client that does the same
-// reads and writes: CertificateSigningRequest, approval, proof, Secret, RoleBinding, status and event; and how long one alone
-// takes, and a revocation. With -deny: what a request costs that the API server asks the operator about. With -plugin: what the exec plugin adds
-// to a call of kubectl. Absolute numbers are the machine's; the ratio is the operator's.
+// Bench measures the operator, as shipped and in a process of its own, beside a bare client that makes the same calls with the same account, and beside
+// the floor of what a credential takes at all: identities a second, latencies, requests, time of the processor, memory; in every phase of the
+// life of identities, on one real control plane. It prints one table and writes a JSON document (package result). With -deny: what a request
+// costs that the API server asks the operator about. With -plugin: what the exec plugin adds to a call of kubectl. With -revocations: how fast
+// a revocation works. Absolute numbers are the machine's; the ratios are the operator's.
 package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/go-logr/logr"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/clientidentity/operator/api/v1alpha1"
-	"github.com/clientidentity/operator/internal/manager"
-	"github.com/clientidentity/operator/test/controlplane"
-	"github.com/clientidentity/operator/test/operator"
+	"github.com/clientidentity/operator/test/bench/result"
 )
 
 func main() {
 	ctrl.SetLogger(logr.Discard())
-	identities := flag.Int("identities", 300, "How many identities are made ready in each run.")
-	workers := flag.Int("workers", 16, "How many are worked on at a time, by either side.")
-	rounds := flag.Int("rounds", 3, "How many runs of each side, in turn.")
-	alone := flag.Int("alone", 20, "How many identities the latencies are measured with, one at a time; 0 measures none.")
-	denies := flag.Bool("deny", false, "Measure instead what a request costs that the API server asks the operator about.")
-	fleet := flag.Int("fleet", 10_000, "With -deny, how many identities there are in the second half.")
-	calls := flag.Int("plugin", 0, "Measure instead what the exec plugin adds to that many calls of kubectl.")
-	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	var err error
-	switch {
-	case *denies:
-		err = deny(ctx, *workers, *rounds, *fleet)
-	case *calls > 0:
-		err = execPlugin(ctx, *calls)
-	default:
-		err = run(ctx, *identities, *workers, *rounds, *alone)
-	}
+	err := start(ctx)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
@@ -57,120 +36,62 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, identities, workers, rounds, alone int) (err error) {
-	cp, err := controlplane.Start(ctx, controlplane.Options{})
-	if err != nil {
-		return err
+// start does what the flags say.
+func start(ctx context.Context) error {
+	s := settings{only: result.Phases, who: result.Subjects}
+	flag.IntVar(&s.Identities, "identities", 1000, "How many identities there are.")
+	flag.IntVar(&s.Workers, "workers", 16, "How many are worked on at a time, by the bare client and by whoever changes identities.")
+	flag.IntVar(&s.Namespaces, "namespaces", 13, "How many namespaces the role bindings are spread over.")
+	flag.IntVar(&s.Bindings, "bindings", 1, "How many role bindings each has.")
+	flag.IntVar(&s.Rounds, "rounds", 3, "How often everybody is measured, in turn; some phases are measured in the first round only.")
+	flag.IntVar(&s.alone, "alone", 100, "How many are made one after the other.")
+	flag.DurationVar(&s.quiet, "quiet", 20*time.Second, "How long nothing is changed.")
+	flag.StringVar(&s.json, "json", "bin/bench.json", "Where the numbers are written.")
+	flag.StringVar(&s.manager, "manager", "", "A binary of the operator; without, it is built.")
+	list(&s.only, "phases", "Which phases are measured")
+	list(&s.who, "subjects", "Who is measured")
+	denies := flag.Bool("deny", false, "Measure instead what a request costs that the API server asks the operator about.")
+	fleet := flag.Int("fleet", 10_000, "With -deny, how many identities there are in the second half.")
+	calls := flag.Int("plugin", 0, "Measure instead what the exec plugin adds to that many calls of kubectl.")
+	revoked := flag.Int("revocations", 0, "Measure instead how long that many revocations take, one after the other.")
+	flag.Parse()
+	switch {
+	case flag.NArg() > 0:
+		return fmt.Errorf("unexpected argument %q: see -help", flag.Arg(0))
+	case *denies:
+		return deny(ctx, s.Workers, s.Rounds, *fleet)
+	case *calls > 0:
+		return execPlugin(ctx, *calls)
+	case *revoked > 0:
+		return revocations(ctx, s.Workers, *revoked)
 	}
-	defer func() { err = errors.Join(err, cp.Stop()) }()
-	if err := operator.Install(ctx, cp); err != nil {
-		return err
-	}
-	b, err := newBench(ctx, cp, workers)
-	if err != nil {
-		return err
-	}
-	var ratios []float64
-	for round := range rounds {
-		bare, err := b.bare(ctx, fmt.Sprintf("bare-%d", round), identities)
-		if err != nil {
-			return fmt.Errorf("bare client: %w", err)
-		}
-		ours, err := b.operator(ctx, fmt.Sprintf("ours-%d", round), identities)
-		if err != nil {
-			return fmt.Errorf("operator: %w", err)
-		}
-		ratio := bare.Seconds() / ours.Seconds()
-		ratios = append(ratios, ratio)
-		fmt.Printf("round %d: bare client %.0f identities/s, operator %.0f identities/s, ratio %.2f\n", round+1,
-			float64(identities)/bare.Seconds(), float64(identities)/ours.Seconds(), ratio)
-	}
-	slices.Sort(ratios)
-	fmt.Printf("median ratio of the operator to the bare client: %.2f (min %.2f, max %.2f)\n", ratios[len(ratios)/2], ratios[0], ratios[len(ratios)-1])
-	return b.latencies(ctx, alone)
+	return run(ctx, s)
 }
 
-type bench struct {
-	admin      client.WithWatch
-	connection *rest.Config
-	workers    int
+// list adds a flag for some of a list.
+func list[T ~string](chosen *[]T, name, what string) {
+	flag.Func(name, fmt.Sprintf("%s, comma-separated, of: %s.", what, joined(*chosen)), choose(chosen))
 }
 
-// newBench connects to a control plane as an administrator and as the operator, without limits of their own.
-func newBench(ctx context.Context, cp *controlplane.ControlPlane, workers int) (*bench, error) {
-	connection, err := operator.Connection(ctx, cp)
-	if err != nil {
-		return nil, err
+// choose returns what sets a list to some of what it has.
+func choose[T ~string](chosen *[]T) func(string) error {
+	all := *chosen
+	return func(value string) error {
+		*chosen = nil
+		for one := range strings.SplitSeq(value, ",") {
+			if !slices.Contains(all, T(one)) {
+				return fmt.Errorf("%q is none of %s", one, joined(all))
+			}
+			*chosen = append(*chosen, T(one))
+		}
+		return nil
 	}
-	connection.QPS = -1
-	admin, err := client.NewWithWatch(connectionOf(cp), client.Options{Scheme: manager.Scheme()})
-	return &bench{admin: admin, connection: connection, workers: workers}, err
 }
 
-// operator measures the time from the first identity's creation until all are ready, and deletes them.
-func (b *bench) operator(ctx context.Context, prefix string, count int) (time.Duration, error) {
-	running, err := operator.Start(ctx, b.connection, func(o *manager.Options) { o.ConcurrentReconciles = b.workers })
-	if err != nil {
-		return 0, err
+func joined[T ~string](all []T) string {
+	var names []string
+	for _, one := range all {
+		names = append(names, string(one))
 	}
-	defer func() { _ = running.Stop() }()
-	watch, err := b.admin.Watch(ctx, &v1alpha1.ClientIdentityList{})
-	if err != nil {
-		return 0, err
-	}
-	defer watch.Stop()
-	start := time.Now()
-	created := make(chan error, 1)
-	go func() {
-		created <- inParallel(b.workers, count, func(i int) error { return b.admin.Create(ctx, identity(prefix, i)) })
-	}()
-	ready := map[string]bool{}
-	for len(ready) < count {
-		event, ok := <-watch.ResultChan()
-		if !ok {
-			return 0, errors.New("the watch ended")
-		}
-		if id, ok := event.Object.(*v1alpha1.ClientIdentity); ok && isReady(id) {
-			ready[id.Name] = true
-		}
-	}
-	elapsed := time.Since(start)
-	return elapsed, errors.Join(<-created, b.deleteAll(ctx))
-}
-
-func isReady(id *v1alpha1.ClientIdentity) bool {
-	return slices.ContainsFunc(id.Status.Conditions, func(c metav1.Condition) bool {
-		return c.Type == v1alpha1.ConditionReady && c.Status == metav1.ConditionTrue
-	})
-}
-
-// identity returns the i-th identity of a run: with one role binding.
-func identity(prefix string, i int) *v1alpha1.ClientIdentity {
-	id := &v1alpha1.ClientIdentity{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("%s-%d", prefix, i)}}
-	id.Spec.Username = id.Name
-	id.Spec.Groups = []string{"developers"}
-	id.Spec.RoleBindings = []v1alpha1.RoleBinding{{Name: "view", Namespace: "default", RoleRef: v1alpha1.RoleRef{Kind: "ClusterRole", Name: "view"}}}
-	return id
-}
-
-// deleteAll deletes the identities and waits until their dependents are gone, so that one run does not burden the next.
-func (b *bench) deleteAll(ctx context.Context) error {
-	if err := b.admin.DeleteAllOf(ctx, &v1alpha1.ClientIdentity{}); err != nil {
-		return err
-	}
-	for {
-		var secrets metav1.PartialObjectMetadataList
-		secrets.SetGroupVersionKind(secretList)
-		if err := b.admin.List(ctx, &secrets, client.InNamespace(operator.SecretNamespace)); err != nil {
-			return err
-		}
-		if len(secrets.Items) == 0 {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(200 * time.Millisecond):
-		}
-	}
+	return strings.Join(names, ",")
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -228,6 +229,12 @@ func testSecondAPIServer(t *testing.T, cp *controlplane.ControlPlane) {
 	g.Eventually(func() error { _, err := whoami(cp.Config()); return err }, bound, cadence).Should(Succeed())
 	g.Expect(cp.StopComponent(controlplane.SecondAPIServer)).To(Succeed())
 	g.Expect(cp.Pause(controlplane.SecondAPIServer)).To(MatchError(ContainSubstring("it does not run")))
+
+	for _, c := range []controlplane.Component{controlplane.Etcd, controlplane.APIServer, controlplane.ControllerManager} {
+		pid, err := cp.PID(c)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))).To(ContainSubstring(string(c)))
+	}
 }
 
 func testRotation(t *testing.T, cp *controlplane.ControlPlane) {

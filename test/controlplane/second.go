@@ -69,20 +69,32 @@ func (cp *ControlPlane) Pause(c Component) error { return cp.signal(c, syscall.S
 func (cp *ControlPlane) Resume(c Component) error { return cp.signal(c, syscall.SIGCONT) }
 
 func (cp *ControlPlane) signal(c Component, signal syscall.Signal) error {
+	pid, err := cp.PID(c)
+	if err != nil {
+		return fmt.Errorf("signal %w", err)
+	}
+	return syscall.Kill(pid, signal)
+}
+
+// PID returns the process id of a component that runs. Only Linux tells that of etcd and the API servers.
+func (cp *ControlPlane) PID(c Component) (int, error) {
 	cp.mu.Lock()
 	defer cp.mu.Unlock()
 	if !cp.running[c] {
-		return fmt.Errorf("signal %s: it does not run", c)
+		return 0, fmt.Errorf("%s: it does not run", c)
+	}
+	if manager, is := cp.runners[c].(*controllerManager); is {
+		return manager.cmd.Process.Pid, nil
 	}
 	content, err := os.ReadFile(cp.pidFile(c))
 	if err != nil {
-		return fmt.Errorf("find the process of %s: %w", c, err)
+		return 0, fmt.Errorf("find the process of %s: %w", c, err)
 	}
 	pid, err := strconv.Atoi(strings.TrimSpace(string(content)))
 	if err != nil {
-		return fmt.Errorf("find the process of %s: %w", c, err)
+		return 0, fmt.Errorf("find the process of %s: %w", c, err)
 	}
-	return syscall.Kill(pid, signal)
+	return pid, nil
 }
 
 // pidFile is where the script that starts a component notes its process id.

@@ -26,6 +26,8 @@ const (
 	Bindings Phase = "bindings"
 	// Withdraw ends the access of each.
 	Withdraw Phase = "withdraw"
+	// Activate gives it back: all is issued again.
+	Activate Phase = "activate"
 	// Delete deletes each, until what belonged to it is collected.
 	Delete Phase = "delete"
 	// Quiet changes nothing for a while. What it counts is of the whole phase, not for each identity.
@@ -37,7 +39,7 @@ const (
 )
 
 // Phases are all phases, in the order of a table.
-var Phases = []Phase{Issue, Renew, Groups, Bindings, Withdraw, Delete, Quiet, Restart, Alone}
+var Phases = []Phase{Issue, Renew, Groups, Bindings, Withdraw, Activate, Delete, Quiet, Restart, Alone}
 
 // Whole says whether requests and CPU of the phase are those of the whole phase, rather than for each identity.
 func (p Phase) Whole() bool { return p == Quiet || p == Restart }

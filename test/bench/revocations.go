@@ -22,38 +22,37 @@ import (
 
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/manager"
+	"github.com/clientidentity/operator/test/controlplane"
 	"github.com/clientidentity/operator/test/operator"
 )
 
-// latencies measures, one identity at a time, how long a fresh one takes, and how long after a revocation the old kubeconfig
-// still works, each beside a bare client that does the same, and when the next one is there; and prints the medians.
-func (b *bench) latencies(ctx context.Context, count int) error {
-	if count == 0 {
-		return nil
-	}
-	one := *b
-	one.workers = 1
-	var bare, fresh, patched, revoked, reissued []time.Duration
-	for i := range count {
-		took, err := one.bare(ctx, fmt.Sprintf("bare-alone-%d", i), 1)
-		if err != nil {
-			return fmt.Errorf("bare client: %w", err)
-		}
-		bare = append(bare, took)
-	}
-	running, err := operator.Start(ctx, b.connection, func(o *manager.Options) { o.ConcurrentReconciles = b.workers })
+// revocations measures, one identity at a time, how long after a revocation the old kubeconfig still works, beside a bare client that
+// takes rights away, and when the next one is there; and prints the medians.
+func revocations(ctx context.Context, workers, count int) (err error) {
+	cp, err := controlplane.Start(ctx, controlplane.Options{})
 	if err != nil {
 		return err
 	}
-	defer func() { _ = running.Stop() }()
+	defer func() { err = errors.Join(err, cp.Stop()) }()
+	if err := operator.Install(ctx, cp); err != nil {
+		return err
+	}
+	b, err := newBench(ctx, cp, workers)
+	if err != nil {
+		return err
+	}
+	running, err := operator.Start(ctx, b.connection, func(o *manager.Options) { o.ConcurrentReconciles = workers })
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, running.Stop()) }()
+	var patched, revoked, reissued []time.Duration
 	for i := range count {
 		id := identity("alone", i)
 		id.Spec.BindTo = v1alpha1.BindToCredential
-		took, err := b.untilReady(ctx, id)
-		if err != nil {
+		if err := b.untilReady(ctx, id); err != nil {
 			return err
 		}
-		fresh = append(fresh, took)
 		took, next, err := b.untilRevoked(ctx, id)
 		if err != nil {
 			return err
@@ -64,10 +63,9 @@ func (b *bench) latencies(ctx context.Context, count int) error {
 		}
 		patched = append(patched, took)
 	}
-	tell("time until a fresh identity is ready", fresh, bare)
 	tell("time until a revoked kubeconfig is refused", revoked, patched)
 	tell("time until the next kubeconfig is published", reissued, nil)
-	return b.deleteAll(ctx)
+	return nil
 }
 
 // tell prints the median of what was measured, beside that of a bare client where there is one.
@@ -82,8 +80,6 @@ func tell(what string, ours, bare []time.Duration) {
 	}
 	fmt.Println()
 }
-
-func milliseconds(d time.Duration) float64 { return d.Seconds() * 1000 }
 
 // watch watches one identity, and no other: what there is of those would arrive while something is measured.
 func (b *bench) watch(ctx context.Context, id *v1alpha1.ClientIdentity) (watch.Interface, error) {
@@ -100,19 +96,17 @@ func untilIssued(events watch.Interface, revision int64) error {
 	return errors.New("the watch ended")
 }
 
-// untilReady measures the time from an identity's creation until it is ready.
-func (b *bench) untilReady(ctx context.Context, id *v1alpha1.ClientIdentity) (time.Duration, error) {
+// untilReady creates an identity and waits until it is ready.
+func (b *bench) untilReady(ctx context.Context, id *v1alpha1.ClientIdentity) error {
 	events, err := b.watch(ctx, id)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer events.Stop()
-	start := time.Now()
 	if err := b.admin.Create(ctx, id); err != nil {
-		return 0, err
+		return err
 	}
-	err = untilIssued(events, 1)
-	return time.Since(start), err
+	return untilIssued(events, 1)
 }
 
 // untilRevoked measures the time from a revocation until the kubeconfig from before is refused what was bound to it, and until

@@ -1,0 +1,120 @@
+// Copyright The Client Identity Operator Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/clientidentity/operator/test/bench/result"
+)
+
+// warmUp is how many identities each subject makes before anything is measured: nobody is to be the first on a cold server.
+const warmUp = 50
+
+// once are the phases that one round tells enough of.
+var once = []result.Phase{result.Alone, result.Quiet, result.Restart, result.Renew}
+
+// run measures, prints a table of what was measured, however far it came, and leaves the numbers in a file.
+func run(ctx context.Context, s settings) (err error) {
+	w, err := newWorld(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.stop()) }()
+	err = w.measureAll(ctx, newSubjects(w))
+	if len(w.document.Phases) == 0 {
+		return err
+	}
+	fmt.Print(table(w.document))
+	w.say("the numbers are in %s", w.json)
+	return err
+}
+
+func (w *world) measureAll(ctx context.Context, subjects []subject) error {
+	for _, s := range subjects {
+		if err := w.warmUp(ctx, s); err != nil {
+			return fmt.Errorf("warming up, %s: %w", s.name(), err)
+		}
+	}
+	for round := 1; round <= w.Rounds; round++ {
+		for _, s := range subjects {
+			if err := w.turn(ctx, s, round); err != nil {
+				return fmt.Errorf("round %d, %s: %w", round, s.name(), err)
+			}
+		}
+		slices.Reverse(subjects) // who goes first may have an advantage
+	}
+	return nil
+}
+
+func (w *world) warmUp(ctx context.Context, s subject) (err error) {
+	w.say("warming up: %s", s.name())
+	if err := s.start(ctx); err != nil {
+		return errors.Join(err, s.stop(context.WithoutCancel(ctx)))
+	}
+	defer func() { err = errors.Join(err, s.stop(context.WithoutCancel(ctx))) }()
+	b := w.batch("warm-"+string(s.name()), warmUp)
+	b.stopwatch = newStopwatch(b.count, time.Now)
+	if err := w.carryOut(ctx, s, result.Issue, b); err != nil {
+		return err
+	}
+	b.stopwatch = nil
+	return s.clear(ctx, b)
+}
+
+// turn measures all phases of one subject.
+func (w *world) turn(ctx context.Context, s subject, round int) (err error) {
+	if err := s.start(ctx); err != nil {
+		return errors.Join(err, s.stop(context.WithoutCancel(ctx)))
+	}
+	defer func() { err = errors.Join(err, s.stop(context.WithoutCancel(ctx))) }()
+	if _, err := w.settle(ctx, s); err != nil {
+		return err
+	}
+	prefix := fmt.Sprintf("%s-%d", s.name(), round)
+	if w.due(result.Alone, s, round) {
+		b := w.batch(prefix+"-alone", w.alone)
+		b.workers = 1
+		if err := w.measure(ctx, s, result.Alone, b, round); err != nil {
+			return err
+		}
+		if err := w.clear(ctx, s, b); err != nil {
+			return err
+		}
+	}
+	b := w.batch(prefix, w.Identities)
+	for _, phase := range s.phases() {
+		if phase != result.Alone && w.due(phase, s, round) {
+			if err := w.measure(ctx, s, phase, b, round); err != nil {
+				return fmt.Errorf("%s: %w", phase, err)
+			}
+		}
+	}
+	return w.clear(ctx, s, b)
+}
+
+// due says whether a phase is measured in a round. Nothing comes before the issue, so that is.
+func (w *world) due(phase result.Phase, s subject, round int) bool {
+	switch {
+	case !slices.Contains(s.phases(), phase) || (round > 1 && slices.Contains(once, phase)):
+		return false
+	case phase == result.Issue:
+		return slices.ContainsFunc(w.only, func(p result.Phase) bool { return p != result.Alone })
+	}
+	return w.asked(phase)
+}
+
+// clear removes a batch, and waits until nobody works on that any more.
+func (w *world) clear(ctx context.Context, s subject, b *batch) error {
+	b.stopwatch = nil
+	if err := s.clear(ctx, b); err != nil {
+		return err
+	}
+	_, err := w.settle(ctx, s)
+	return err
+}
