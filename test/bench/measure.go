@@ -156,7 +156,7 @@ func setRatios(all []result.Measurement) {
 		k := slices.IndexFunc(all, func(other result.Measurement) bool {
 			return other.Subject == result.Bare && other.Phase == m.Phase && other.Round == m.Round
 		})
-		if m.Subject == result.Operator && k >= 0 {
+		if m.Subject == result.Operator && k >= 0 && all[k].PerSecond > 0 {
 			m.Ratio = m.PerSecond / all[k].PerSecond
 		}
 	}

@@ -24,9 +24,10 @@ func TestRatiosAreThoseOfTheSameRound(t *testing.T) {
 	all := []result.Measurement{
 		measured(result.Bare, 1, 200), measured(result.Operator, 1, 100), measured(result.Operator, 2, 150), measured(result.Bare, 2, 100),
 		{Phase: result.Groups, Subject: result.Operator, Round: 1, PerSecond: 10}, // the bare client does not do that
+		{Phase: result.Quiet, Subject: result.Operator, Round: 1}, {Phase: result.Quiet, Subject: result.Bare, Round: 1}, // nobody does anything
 	}
 	setRatios(all)
-	for i, want := range []float64{0, 0.5, 1.5, 0, 0} {
+	for i, want := range []float64{0, 0.5, 1.5, 0, 0, 0, 0} {
 		if all[i].Ratio != want {
 			t.Errorf("the ratio of the measurement %d is %v", i, all[i].Ratio)
 		}
