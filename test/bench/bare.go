@@ -60,12 +60,12 @@ func (c *bare) cpu() time.Duration { return 0 }
 func (c *bare) memory(context.Context) (memory, error) { return memory{}, nil }
 
 func (c *bare) start(ctx context.Context) (err error) {
+	ctx, c.end = context.WithCancel(ctx)
 	c.prover = proof.New(c.connection)
 	c.signed = map[string]chan []byte{}
 	if c.as, err = client.NewWithWatch(c.connection, client.Options{Scheme: manager.Scheme()}); err != nil {
 		return err
 	}
-	ctx, c.end = context.WithCancel(ctx)
 	ours := client.MatchingLabels{v1alpha1.ManagedByLabel: v1alpha1.ManagedByValue}
 	events, err := c.as.Watch(ctx, &certificatesv1.CertificateSigningRequestList{}, ours)
 	if err != nil {

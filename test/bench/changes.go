@@ -23,6 +23,8 @@ const (
 	// anotherGroup and anotherRole are what changes bring.
 	anotherGroup = "team-a"
 	anotherRole  = "edit"
+	// collectBound is how long the garbage collector may take.
+	collectBound = time.Hour
 )
 
 // change is what an administrator changes of an identity, and how it looks when that had its effect.
@@ -134,7 +136,7 @@ var kindsOfDependents = []metav1.TypeMeta{
 // untilCollected waits until the garbage collector has taken all that belonged to identities.
 func (w *world) untilCollected(ctx context.Context) error {
 	for _, kind := range kindsOfDependents {
-		err := until(ctx, 200*time.Millisecond, time.Hour, fmt.Sprintf("the garbage collector takes what is in the %s", kind.Kind), func() (bool, error) {
+		err := until(ctx, 200*time.Millisecond, collectBound, fmt.Sprintf("the garbage collector takes what is in the %s", kind.Kind), func() (bool, error) {
 			list := &metav1.PartialObjectMetadataList{TypeMeta: kind}
 			err := w.admin.List(ctx, list, client.MatchingLabels{v1alpha1.ManagedByLabel: v1alpha1.ManagedByValue}, client.HasLabels{v1alpha1.IdentityLabel}, client.Limit(1))
 			return len(list.Items) == 0, err

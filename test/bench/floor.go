@@ -80,12 +80,15 @@ func (c *floor) provide(ctx context.Context, id *v1alpha1.ClientIdentity) error 
 func (c *floor) clear(ctx context.Context, _ *batch) error {
 	ours := client.MatchingLabels{v1alpha1.ManagedByLabel: v1alpha1.ManagedByValue}
 	labelled := client.HasLabels{v1alpha1.IdentityLabel}
-	var errs []error
-	for i := range c.Namespaces {
-		errs = append(errs, c.admin.DeleteAllOf(ctx, &rbacv1.RoleBinding{}, client.InNamespace(namespace(i)), ours, labelled))
-	}
-	errs = append(errs,
-		c.admin.DeleteAllOf(ctx, &corev1.Secret{}, client.InNamespace(operator.SecretNamespace), ours, labelled),
-		c.admin.DeleteAllOf(ctx, &certificatesv1.CertificateSigningRequest{}, ours, labelled))
-	return errors.Join(errs...)
+	// The API server gives up on a collection that takes too long.
+	return until(ctx, time.Second, collectBound, "deleting what has no owner", func() (bool, error) {
+		var errs []error
+		for i := range c.Namespaces {
+			errs = append(errs, c.admin.DeleteAllOf(ctx, &rbacv1.RoleBinding{}, client.InNamespace(namespace(i)), ours, labelled))
+		}
+		errs = append(errs,
+			c.admin.DeleteAllOf(ctx, &corev1.Secret{}, client.InNamespace(operator.SecretNamespace), ours, labelled),
+			c.admin.DeleteAllOf(ctx, &certificatesv1.CertificateSigningRequest{}, ours, labelled))
+		return true, errors.Join(errs...)
+	})
 }

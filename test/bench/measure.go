@@ -162,12 +162,12 @@ func setRatios(all []result.Measurement) {
 	}
 }
 
-// follow tells of the progress of a batch every other second, until stop is called.
+// follow tells of the progress of a batch every few seconds, until stop is called.
 func (w *world) follow(s subject, phase result.Phase, b *batch, round int) (stop func()) {
 	end, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
-		const every = 2 * time.Second
+		const every = 5 * time.Second
 		before := 0
 		tick := time.NewTicker(every)
 		defer tick.Stop()

@@ -87,16 +87,20 @@ func (o *ours) lead(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	began := time.Now()
 	if err := o.process.start(); err != nil {
 		return err
 	}
 	if err := o.waitReady(ctx, "http://"+o.probes+"/readyz"); err != nil {
 		return err
 	}
-	return until(ctx, 50*time.Millisecond, readyBound, "waiting until the operator leads", func() (bool, error) {
+	ready := time.Since(began)
+	err = until(ctx, 50*time.Millisecond, readyBound, "waiting until the operator leads", func() (bool, error) {
 		now, err := o.leader(ctx)
 		return now != "" && now != former, err
 	})
+	o.say("operator: ready after %.1f s, leads after %.1f s", ready.Seconds(), time.Since(began).Seconds())
+	return err
 }
 
 func (o *ours) leader(ctx context.Context) (string, error) {

@@ -13,11 +13,12 @@ import (
 	"github.com/clientidentity/operator/test/bench/result"
 )
 
-// warmUp is how many identities each subject makes before anything is measured: nobody is to be the first on a cold server.
+// warmUp is how many identities each subject makes before anything is measured of it: nobody is to be the first on a cold server, nor
+// is a process measured that was just started.
 const warmUp = 50
 
-// once are the phases that one round tells enough of.
-var once = []result.Phase{result.Alone, result.Quiet, result.Restart, result.Renew}
+// repeated are the phases that are measured in every round: those that are compared. One round tells enough of the others.
+var repeated = []result.Phase{result.Issue, result.Delete}
 
 // run measures, prints a table of what was measured, however far it came, and leaves the numbers in a file.
 func run(ctx context.Context, s settings) (err error) {
@@ -36,14 +37,15 @@ func run(ctx context.Context, s settings) (err error) {
 }
 
 func (w *world) measureAll(ctx context.Context, subjects []subject) error {
+	w.say("warming up")
 	for _, s := range subjects {
-		if err := w.warmUp(ctx, s); err != nil {
-			return fmt.Errorf("warming up, %s: %w", s.name(), err)
+		if err := working(ctx, s, func() error { return w.warmUp(ctx, s) }); err != nil {
+			return fmt.Errorf("%s: %w", s.name(), err)
 		}
 	}
 	for round := 1; round <= w.Rounds; round++ {
 		for _, s := range subjects {
-			if err := w.turn(ctx, s, round); err != nil {
+			if err := working(ctx, s, func() error { return w.turn(ctx, s, round) }); err != nil {
 				return fmt.Errorf("round %d, %s: %w", round, s.name(), err)
 			}
 		}
@@ -52,28 +54,28 @@ func (w *world) measureAll(ctx context.Context, subjects []subject) error {
 	return nil
 }
 
-func (w *world) warmUp(ctx context.Context, s subject) (err error) {
-	w.say("warming up: %s", s.name())
-	if err := s.start(ctx); err != nil {
-		return errors.Join(err, s.stop(context.WithoutCancel(ctx)))
-	}
-	defer func() { err = errors.Join(err, s.stop(context.WithoutCancel(ctx))) }()
+// warmUp lets a subject work without being measured.
+func (w *world) warmUp(ctx context.Context, s subject) error {
 	b := w.batch("warm-"+string(s.name()), warmUp)
 	b.stopwatch = newStopwatch(b.count, time.Now)
 	if err := w.carryOut(ctx, s, result.Issue, b); err != nil {
+		return fmt.Errorf("warming up: %w", err)
+	}
+	return w.clear(ctx, s, b)
+}
+
+// working calls do while a subject is at work.
+func working(ctx context.Context, s subject, do func() error) (err error) {
+	defer func() { err = errors.Join(err, s.stop(context.WithoutCancel(ctx))) }()
+	if err := s.start(ctx); err != nil {
 		return err
 	}
-	b.stopwatch = nil
-	return s.clear(ctx, b)
+	return do()
 }
 
 // turn measures all phases of one subject.
-func (w *world) turn(ctx context.Context, s subject, round int) (err error) {
-	if err := s.start(ctx); err != nil {
-		return errors.Join(err, s.stop(context.WithoutCancel(ctx)))
-	}
-	defer func() { err = errors.Join(err, s.stop(context.WithoutCancel(ctx))) }()
-	if _, err := w.settle(ctx, s); err != nil {
+func (w *world) turn(ctx context.Context, s subject, round int) error {
+	if err := w.warmUp(ctx, s); err != nil {
 		return err
 	}
 	prefix := fmt.Sprintf("%s-%d", s.name(), round)
@@ -101,10 +103,12 @@ func (w *world) turn(ctx context.Context, s subject, round int) (err error) {
 // due says whether a phase is measured in a round. Nothing comes before the issue, so that is.
 func (w *world) due(phase result.Phase, s subject, round int) bool {
 	switch {
-	case !slices.Contains(s.phases(), phase) || (round > 1 && slices.Contains(once, phase)):
+	case !slices.Contains(s.phases(), phase) || (round > 1 && !slices.Contains(repeated, phase)):
 		return false
 	case phase == result.Issue:
 		return slices.ContainsFunc(w.only, func(p result.Phase) bool { return p != result.Alone })
+	case phase == result.Withdraw && w.asked(result.Activate): // what is active cannot be activated
+		return true
 	}
 	return w.asked(phase)
 }

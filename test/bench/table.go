@@ -119,7 +119,8 @@ func table(d *result.Document) string {
 		fmt.Fprintln(t)
 	}
 	_ = t.Flush() // to memory
-	b.WriteString("\nRequests and CPU are for each identity; those of quiet and restart are of the whole phase.\n\n")
+	b.WriteString("\nRequests and CPU are for each identity; those of quiet and restart are of the whole phase. Who changes identities changes all at\n" +
+		"once, so those of the operator wait for each other, while the bare client begins a few at a time: alone tells how long one takes.\n\n")
 	for _, r := range all {
 		b.WriteString(details(r))
 	}

@@ -23,7 +23,7 @@ func measured(subject result.Subject, round int, perSecond float64) result.Measu
 func TestRatiosAreThoseOfTheSameRound(t *testing.T) {
 	all := []result.Measurement{
 		measured(result.Bare, 1, 200), measured(result.Operator, 1, 100), measured(result.Operator, 2, 150), measured(result.Bare, 2, 100),
-		{Phase: result.Groups, Subject: result.Operator, Round: 1, PerSecond: 10}, // the bare client does not do that
+		{Phase: result.Groups, Subject: result.Operator, Round: 1, PerSecond: 10},                                        // the bare client does not do that
 		{Phase: result.Quiet, Subject: result.Operator, Round: 1}, {Phase: result.Quiet, Subject: result.Bare, Round: 1}, // nobody does anything
 	}
 	setRatios(all)
