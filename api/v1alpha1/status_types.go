@@ -263,7 +263,7 @@ type IssuanceStatus struct {
 
 // ResidualAccess lists role bindings of others that grant a withdrawn user or one of its groups something.
 type ResidualAccess struct {
-	// observedTime is when it was looked up.
+	// observedTime is when it was looked up: when the look at all role bindings began.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=64

@@ -48,6 +48,11 @@ func (o Observed) grants(want rbacv1.Subject) bool {
 	return len(o.Subjects) == 1 && o.Subjects[0] == want
 }
 
+// InOrder reports whether the object is all that is wanted: there is nothing to do about it.
+func (o Observed) InOrder(want Binding) bool {
+	return o.Owned && o.RoleRef == want.RoleRef && o.grants(want.Subject) && !o.MetadataDrift && !o.Deleting
+}
+
 // Change is a binding that is wanted and the object that has its name.
 type Change struct {
 	Want Binding

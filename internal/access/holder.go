@@ -28,6 +28,17 @@ func HolderOf(id *v1alpha1.ClientIdentity, status *v1alpha1.ClientIdentityStatus
 	return h
 }
 
+// Username returns the user.
+func (h Holder) Username() string { return h.username }
+
+// Groups are the groups, in no order.
+func (h Holder) Groups() sets.Set[string] { return h.groups }
+
+// Equal says whether two holders are the same user with the same groups.
+func (h Holder) Equal(other Holder) bool {
+	return h.username == other.username && h.groups.Equal(other.groups)
+}
+
 // Among says whether one of the subjects is the user or one of its groups.
 func (h Holder) Among(subjects []rbacv1.Subject) bool {
 	for _, s := range subjects {

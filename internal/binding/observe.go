@@ -70,31 +70,43 @@ func (w *Writer) observe(ctx context.Context, identity *v1alpha1.ClientIdentity,
 	return observed, nil
 }
 
-// observeLive returns what the API server has of an identity, with or without our labels, and what names an earlier
-// credential of it; nil where that is asked for only in case something had lost its labels, and nothing has.
-func (w *Writer) observeLive(ctx context.Context, want Wanted, wanted []access.Binding) (observations, error) {
-	if !want.Thorough {
-		lost, err := w.sweep(ctx, want.Identity.UID)
-		if err != nil || len(lost) == 0 {
-			return nil, err
+// observeLive returns what a look past the caches has found of an identity, with or without our labels, and what names an earlier
+// credential of it; nil while there was none. What was being deleted is looked at again: the look may have been a while ago, and no
+// watch would tell that it is gone.
+func (w *Writer) observeLive(ctx context.Context, identity *v1alpha1.ClientIdentity, wanted []access.Binding) (*answer, error) {
+	found, err := w.survey.ask(ctx, &inquiry{identity: identity, wanted: wanted})
+	if err != nil || found == nil {
+		return nil, err
+	}
+	return found, w.stillThere(ctx, identity, found.found)
+}
+
+// stillThere drops what was being deleted and is gone, and looks again at what is not.
+func (w *Writer) stillThere(ctx context.Context, identity *v1alpha1.ClientIdentity, found observations) error {
+	for key, have := range found {
+		if !have.Deleting {
+			continue
+		}
+		object := newBinding(key)
+		if err := w.Live.Get(ctx, client.ObjectKeyFromObject(object), object); err == nil {
+			found[key] = asObserved(object, identity)
+		} else if client.IgnoreNotFound(err) == nil {
+			delete(found, key)
+		} else {
+			return fmt.Errorf("read %s: %w", key, err)
 		}
 	}
-	keys := sets.New[access.Key]()
-	for i := range wanted {
-		keys.Insert(wanted[i].Key())
-	}
-	live := observations{}
-	err := w.eachBinding(ctx, func(object client.Object) {
-		found := asObserved(object, want.Identity)
-		if found.Owned || found.Orphan || keys.Has(found.Key()) || access.GrantsOlderCredential(want.Identity, found.Subjects) {
-			live[found.Key()] = found
-		}
-	})
-	return live, err
+	return nil
 }
 
 func asObserved(object client.Object, identity *v1alpha1.ClientIdentity) observation {
+	return observed(object, identity, someOf(subjectsOf(object)))
+}
+
+// observed is an object as an identity sees it, with those of its subjects that are kept.
+func observed(object client.Object, identity *v1alpha1.ClientIdentity, some []rbacv1.Subject) observation {
 	o := access.Observed{
+		Subjects:  some,
 		Namespace: object.GetNamespace(), Name: object.GetName(), UID: object.GetUID(), ResourceVersion: object.GetResourceVersion(),
 		Owned:         metav1.IsControlledBy(object, identity),
 		Orphan:        dependent.Orphaned(object, identity),
@@ -104,9 +116,9 @@ func asObserved(object client.Object, identity *v1alpha1.ClientIdentity) observa
 	}
 	switch binding := object.(type) {
 	case *rbacv1.RoleBinding:
-		o.RoleRef, o.Subjects = binding.RoleRef, someOf(binding.Subjects)
+		o.RoleRef = binding.RoleRef
 	case *rbacv1.ClusterRoleBinding:
-		o.RoleRef, o.Subjects = binding.RoleRef, someOf(binding.Subjects)
+		o.RoleRef = binding.RoleRef
 	}
 	// Of the object itself only its name and version are needed: others may have made it large.
 	version := newBinding(o.Key())
@@ -127,13 +139,29 @@ func someOf(subjects []rbacv1.Subject) []rbacv1.Subject {
 	for _, ours := range []bool{true, false} {
 		for _, s := range subjects {
 			if strings.HasPrefix(s.Name, v1alpha1.CredentialGroupPrefix) == ours && len(kept) < someSubjects {
-				s.Kind, s.APIGroup = dependent.Cut(s.Kind), dependent.Cut(s.APIGroup)
-				s.Name, s.Namespace = dependent.Cut(s.Name), dependent.Cut(s.Namespace)
-				kept = append(kept, s)
+				kept = append(kept, cut(s))
 			}
 		}
 	}
 	return kept
+}
+
+// cut returns a subject in memory of its own, however long others made it.
+func cut(s rbacv1.Subject) rbacv1.Subject {
+	s.Kind, s.APIGroup = dependent.Cut(s.Kind), dependent.Cut(s.APIGroup)
+	s.Name, s.Namespace = dependent.Cut(s.Name), dependent.Cut(s.Namespace)
+	return s
+}
+
+// subjectsOf returns the subjects of a binding.
+func subjectsOf(object client.Object) []rbacv1.Subject {
+	switch binding := object.(type) {
+	case *rbacv1.RoleBinding:
+		return binding.Subjects
+	case *rbacv1.ClusterRoleBinding:
+		return binding.Subjects
+	}
+	return nil
 }
 
 // newBinding returns an empty object of the kind that the key is of.

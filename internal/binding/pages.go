@@ -5,9 +5,7 @@ package binding
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"sync"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -21,69 +19,7 @@ const (
 	largePage = 64
 )
 
-// reading is the look at all bindings of the cluster: one at a time, since pages may be large, and one for all who have come to wait for
-// it meanwhile. The API server lets such a list wait, up to a tenth of a second, until it is sure to be up to date: many that are
-// revoked at once would wait for each other. Nobody joins a look that has begun: it may have passed by what is to be found.
-type reading struct {
-	turn sync.Mutex
-
-	mu      sync.Mutex
-	waiting []*visitor
-}
-
-// visitor is somebody who waits for a look.
-type visitor struct {
-	visit func(client.Object)
-	// begun says that the look has begun, whoever makes it; err is what came of it.
-	begun bool
-	err   error
-}
-
-// errCutOff is what came of a look that did not end.
-var errCutOff = errors.New("the look at all role bindings was cut off")
-
-// eachBinding visits all bindings of the cluster, cluster-wide ones first. What is visited is valid during the visit.
-func (w *Writer) eachBinding(ctx context.Context, visit func(client.Object)) error {
-	mine := w.reading.join(visit)
-	w.reading.turn.Lock()
-	defer w.reading.turn.Unlock()
-	if mine.begun {
-		return mine.err
-	}
-	visitors := w.reading.take()
-	err := w.readAll(ctx, func(object client.Object) {
-		for _, v := range visitors {
-			v.visit(object)
-		}
-	})
-	for _, v := range visitors {
-		v.err = err
-	}
-	return err
-}
-
-// join returns a new visitor, who waits.
-func (r *reading) join(visit func(client.Object)) *visitor {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	v := &visitor{visit: visit, err: errCutOff}
-	r.waiting = append(r.waiting, v)
-	return v
-}
-
-// take returns all who wait, for the look that begins.
-func (r *reading) take() []*visitor {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	visitors := r.waiting
-	r.waiting = nil
-	for _, v := range visitors {
-		v.begun = true
-	}
-	return visitors
-}
-
-// readAll reads all bindings and visits each.
+// readAll reads all bindings of the cluster, cluster-wide ones first, and visits each. What is visited is valid during the visit.
 func (w *Writer) readAll(ctx context.Context, visit func(client.Object)) error {
 	clusterRoleBindings := &rbacv1.ClusterRoleBindingList{}
 	if err := w.eachPage(ctx, clusterRoleBindings, func() {

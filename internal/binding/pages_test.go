@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"strconv"
 	"testing"
@@ -91,75 +90,5 @@ func TestAListThatFailsIsNotTakenForEmpty(t *testing.T) {
 	w := &Writer{Live: failing, Small: failing}
 	if err := w.eachPage(t.Context(), &rbacv1.RoleBindingList{}, func() { t.Error("visited") }); err == nil {
 		t.Error("no error")
-	}
-}
-
-// slow is an API server that notes the looks that begin, and lets each of them go on when it is told to.
-type slow struct {
-	client.Reader
-	begun, goOn chan struct{}
-	err         error
-}
-
-func (s slow) List(_ context.Context, list client.ObjectList, _ ...client.ListOption) error {
-	if found, ok := list.(*rbacv1.ClusterRoleBindingList); ok {
-		s.begun <- struct{}{}
-		<-s.goOn
-		found.Items = []rbacv1.ClusterRoleBinding{{}}
-	}
-	return s.err
-}
-
-func TestThoseWhoWaitShareTheNextLook(t *testing.T) {
-	for name, fails := range map[string]error{"which tells all of them": nil, "and its failure": errors.New("away")} {
-		t.Run(name, func(t *testing.T) {
-			api := slow{begun: make(chan struct{}), goOn: make(chan struct{}), err: fails}
-			w := &Writer{Live: api}
-			const others = 5
-			var visited [1 + others]int
-			ended := make(chan error)
-			look := func(i int) { ended <- w.eachBinding(t.Context(), func(client.Object) { visited[i]++ }) }
-			go look(0)
-			<-api.begun
-			for i := range others {
-				go look(1 + i)
-			}
-			for waits := 0; waits < others; {
-				w.reading.mu.Lock()
-				waits = len(w.reading.waiting)
-				w.reading.mu.Unlock()
-				runtime.Gosched()
-			}
-			api.goOn <- struct{}{}
-			// The first one is nobody else's: it had begun. Another one begins, and no third.
-			<-api.begun
-			if err := <-ended; !errors.Is(err, fails) {
-				t.Errorf("the first one: %v", err)
-			}
-			if fails == nil && visited != [1 + others]int{1} {
-				t.Errorf("the first one has told %v", visited)
-			}
-			api.goOn <- struct{}{}
-			for range others {
-				if err := <-ended; !errors.Is(err, fails) {
-					t.Errorf("the second one: %v", err)
-				}
-			}
-			if want := [1 + others]int{1, 1, 1, 1, 1, 1}; fails == nil && visited != want {
-				t.Errorf("visited %v, want %v", visited, want)
-			}
-		})
-	}
-}
-
-func TestALookThatPanicsTellsNobodyThatThereIsNothing(t *testing.T) {
-	w := &Writer{Live: pages{there: 1, large: -1, sizes: new([]int64)}}
-	other := w.reading.join(func(client.Object) {})
-	func() {
-		defer func() { _ = recover() }()
-		_ = w.eachBinding(t.Context(), func(client.Object) { panic("at the first binding") })
-	}()
-	if !other.begun || other.err == nil {
-		t.Errorf("told %+v", other)
 	}
 }

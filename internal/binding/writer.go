@@ -33,8 +33,7 @@ type Writer struct {
 	// SlowLook is how often to look whether something is gone that no watch of ours tells of.
 	SlowLook time.Duration
 
-	start   sweep
-	reading reading
+	survey survey
 }
 
 // Mode says how far a Writer may go.
@@ -54,8 +53,7 @@ type Wanted struct {
 	Bindings []access.Binding
 	Missing  []access.Gap
 	// Thorough asks for a look past the caches for objects of the identity that lost their labels: nothing else finds those.
-	// First asks for those that lost them before this process began to look.
-	Thorough, First bool
+	Thorough bool
 	// Reader is the Role and the bindings that let holders read the published Secret; nil where that is not wanted.
 	Reader *Reader
 	// Current fails, with ErrStale, where the identity is an old one: somebody else may have carried out a newer spec. It is asked
@@ -79,6 +77,8 @@ type Outcome struct {
 	// that nobody knows whether there are any.
 	Revoked []access.Key
 	Unknown bool
+	// Waits says that a look past the caches is awaited: a pass is asked for when it has been made.
+	Waits bool
 	// Reader says that a binding was there that lets a holder read the Secret.
 	Reader bool
 }
@@ -98,21 +98,33 @@ func (w *Writer) Apply(ctx context.Context, want Wanted, mode Mode) Outcome {
 		return Unseen(0, err)
 	}
 	done := w.carryOut(ctx, want, wanted, mode, observed, false, readerErr)
-	if !want.Thorough && !want.First {
+	if !want.Thorough && !w.survey.suspects(want.Identity) {
 		return done
 	}
-	// What the caches know is changed before anything is looked for: a revocation does not wait for that.
-	live, err := w.observeLive(ctx, want, wanted)
+	// What the caches know was changed before anything is looked for: a revocation does not wait for that.
+	live, err := w.observeLive(ctx, want.Identity, wanted)
 	switch {
 	case err != nil:
 		return Outcome{Bound: done.Bound, Err: problem.Join(done.Err, err), Stale: done.Stale, Revoked: done.Revoked, Unknown: true}
 	case live == nil:
+		done.Waits = true
 		return done
 	}
-	again := w.carryOut(ctx, want, wanted, mode, live, true, readerErr)
+	rest, inOrder := live.rest(wanted)
+	again := w.carryOut(ctx, want, rest, mode, live.found, true, readerErr)
+	again.Bound += inOrder
 	again.Reader = again.Reader || done.Reader
+	if live.more {
+		again.Gone, again.Stale, again.Unknown = false, true, true // another look follows
+	}
+	if again.Err == nil && !again.Stale && again.Gone {
+		w.survey.clear(want.Identity.UID)
+	}
 	return again
 }
+
+// Forget drops what was asked about the identity of that name.
+func (w *Writer) Forget(name string) { w.survey.forget(name) }
 
 // carryOut makes what was observed as it is wanted.
 func (w *Writer) carryOut(

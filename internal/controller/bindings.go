@@ -20,6 +20,7 @@ import (
 	"github.com/clientidentity/operator/internal/look"
 	"github.com/clientidentity/operator/internal/problem"
 	"github.com/clientidentity/operator/internal/report"
+	"github.com/clientidentity/operator/internal/timing"
 )
 
 // bindings is the phase that makes the role bindings exactly those that the spec asks for now.
@@ -48,12 +49,17 @@ type thoroughLook struct {
 // certificate writes none, and the next one has the new kubeconfig to publish.
 const lookCounts = 5 * time.Second
 
+// longestLook is when to ask again for a look at all bindings. Whoever makes it tells when it was made, however long that takes.
+const longestLook = time.Minute
+
 // bindingsOutcome is what was done about the bindings.
 type bindingsOutcome struct {
 	report.Bindings
 	// err is what stands in the way: a problem, or an error that nothing more is known of.
 	err   error
 	stale bool
+	// waits says that a look past the caches is awaited, which brings the next pass: nothing is said of the identity until then.
+	waits bool
 	// next is when to look again at the latest; zero where a watch tells.
 	next time.Time
 	// rights says that certificates that a revocation is meant for still have rights, or that nobody knows, or is nil. Nothing
@@ -80,7 +86,7 @@ func (b *bindings) apply(ctx context.Context, l look.Look) bindingsOutcome {
 	desired := access.Desired(l.Identity, l.Namespaces, b.protected, group, l.Now)
 	thorough := revoking(l) && !b.looked(l)
 	want := binding.Wanted{
-		Identity: l.Identity, Bindings: desired.Bindings, Missing: desired.Missing, Thorough: thorough, First: first,
+		Identity: l.Identity, Bindings: desired.Bindings, Missing: desired.Missing, Thorough: thorough,
 		Current: look.Newest(b.live, l.Identity), Doubtful: look.Doubtful(l.Identity, &l.Status, first),
 	}
 	if l.Readable {
@@ -92,6 +98,9 @@ func (b *bindings) apply(ctx context.Context, l look.Look) bindingsOutcome {
 	done := b.writer.Apply(ctx, want, mode)
 	if done.Err == nil && !done.Stale && done.Gone {
 		b.seen.Store(l.Identity.Name, l.Identity.UID)
+	}
+	if !done.Waits {
+		b.writer.Forget(l.Identity.Name)
 	}
 	outcome := b.outcome(l, done, desired)
 	b.reclaim(ctx, l, want.Reader, &outcome)
@@ -114,6 +123,7 @@ func (b *bindings) forget(name string) {
 	b.seen.Delete(name)
 	b.looks.Delete(name)
 	b.lag.Forget(name)
+	b.writer.Forget(name)
 }
 
 // first says whether this process has not seen the bindings of an identity in order yet.
@@ -138,10 +148,14 @@ func (b *bindings) outcome(l look.Look, done binding.Outcome, desired access.Res
 	if rights != nil || !revoking(l) {
 		b.looks.Delete(l.Identity.Name)
 	}
+	next := desired.Next
+	if done.Waits {
+		next = timing.Earliest(l.Now, next, l.Now.Add(longestLook))
+	}
 	return bindingsOutcome{
 		publishFrom: b.lag.Until(l, rights == nil, l.Identity.Spec.Secret.HolderCanRead || done.Reader),
 		Bindings:    report.Bindings{Bound: done.Bound, OutOfTime: desired.OutOfTime, Problem: problem.Of(told), Rights: rights},
-		err:         err, stale: done.Stale && told == nil, next: desired.Next, rights: rights,
+		err:         err, stale: done.Stale && told == nil, waits: done.Waits, next: next, rights: rights,
 	}
 }
 
@@ -157,6 +171,8 @@ func rightsLeft(l look.Look, done binding.Outcome) *problem.Problem {
 		return problem.NewWaiting(v1alpha1.ReasonBindingNotRevoked, retry,
 			"certificates from before revokeIssuedBefore still have what is granted by %s, which can be neither changed nor deleted yet: "+
 				"delete it, or remove what refuses that; nothing is published until then", access.Message(done.Revoked))
+	case revokes && done.Waits:
+		return problem.NewWaiting(v1alpha1.ReasonPending, 0, "a look at all role bindings is awaited, for those that still name certificates from before revokeIssuedBefore")
 	case revokes && (done.Unknown || done.Stale):
 		return problem.NewWaiting(v1alpha1.ReasonPending, retry, "it is not known yet whether role bindings still name certificates from before revokeIssuedBefore")
 	}

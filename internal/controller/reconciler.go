@@ -198,7 +198,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	devices := r.devices.settle(ctx, seen)
 	stale := bindings.stale || enrol.stale || credential.stale || devices.stale
 	after := report.Compute(report.Input{
-		Identity: identity, Dormancy: dormancy, Reach: r.reach(), Before: status, Now: now, Stale: stale || statuses.Interrupted(ctx),
+		Identity: identity, Dormancy: dormancy, Reach: r.reach(), Before: status, Now: now, Stale: stale || statuses.Interrupted(ctx), Waits: bindings.waits,
 		Bindings: bindings.Bindings, Enrolment: enrol.Enrolment, Credential: credential.Credential, Devices: devices.Devices,
 	})
 	return r.statuses.Conclude(ctx, identity, after, statuses.Conclusion{
@@ -231,6 +231,6 @@ func (r *Reconciler) withdraw(
 	}
 	outcome.Devices = devices.Changes
 	return r.statuses.Conclude(ctx, identity, report.ComputeWithdrawn(outcome.Withdrawal), statuses.Conclusion{
-		Now: now, Stale: outcome.Stale || devices.stale, Next: []time.Time{devices.next}, Errs: []error{outcome.err, devices.err}, Events: devices.events,
+		Now: now, Stale: outcome.stale || devices.stale, Next: []time.Time{devices.next, outcome.next}, Errs: []error{outcome.err, devices.err}, Events: devices.events,
 	})
 }

@@ -73,6 +73,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, con
 		WatchesMetadata(secret.NewMetadata(), toIdentity).
 		WatchesMetadata(enrolment.NewMetadata(), toIdentity).
 		WatchesMetadata(onlyMetadata, handler.EnqueueRequestsFromMapFunc(r.namespaceRequests), builder.WithPredicates(namespaceChanged())).
+		WatchesRawSource(source.Func(r.lookAtBindings)).
 		WatchesRawSource(source.Channel(r.everyone, handler.EnqueueRequestsFromMapFunc(r.allRequests))).
 		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.allRequests), builder.WithPredicates(clusterFacts())).
 		WithOptions(controller.Options{
@@ -166,6 +167,12 @@ func (r *Reconciler) namesakes() handler.EventHandler {
 			enqueue(queue, namesake.Freed(r.sameUsername(ctx, e.Object.(*v1alpha1.ClientIdentity))))
 		},
 	}
+}
+
+// lookAtBindings begins to look at all bindings for passes that ask for it. Each is asked for again when that was done.
+func (r *Reconciler) lookAtBindings(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+	go r.bindings.writer.Look(ctx, r.clock, func(name string) { queue.Add(requestFor(name)) })
+	return nil
 }
 
 func enqueue(queue workqueue.TypedRateLimitingInterface[reconcile.Request], names []string) {

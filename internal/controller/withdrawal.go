@@ -40,7 +40,10 @@ type withdrawal struct {
 type withdrawalOutcome struct {
 	report.Withdrawal
 	// err is what keeps the access from ending: a problem, or an error that nothing more is known of.
-	err error
+	err   error
+	stale bool
+	// next is when to look again at the latest; zero where a watch tells.
+	next time.Time
 }
 
 // apply takes everything away, unless that is in doubt and the API server has a newer spec. What holds a binding or the Secret
@@ -66,21 +69,29 @@ func (w *withdrawal) apply(
 	// Done is what is seen to be gone: the watch brings the next pass.
 	done := err == nil && !stale && bound.Gone
 	var residual *v1alpha1.ResidualAccess
-	if done {
-		var found bool
-		residual, found, err = w.residual(ctx, identity, &status, now)
-		done, stale = !found, found
+	var next time.Time
+	waits := false
+	if unknown := w.residualUnknown(identity, &status); unknown && !done && err == nil {
+		w.bindings.AskResidual(identity, access.HolderOf(identity, &status)) // it may be known by then
+	} else if unknown && done {
+		var looked binding.Outcome
+		want := binding.Wanted{Identity: identity, Current: look.Newest(w.live, identity)}
+		residual, looked = w.bindings.ResidualAccess(ctx, want, access.HolderOf(identity, &status))
+		done, stale, waits, err = residual != nil, looked.Stale, looked.Waits, looked.Err
+	}
+	if waits {
+		next = now.Add(longestLook)
 	}
 	if errors.Is(err, problem.ErrStale) {
 		err, stale = nil, true
 	}
 	return withdrawalOutcome{
 		Withdrawal: report.Withdrawal{
-			Identity: identity, Before: status, Now: now, Ending: ending, Stale: stale || statuses.Interrupted(ctx),
+			Identity: identity, Before: status, Now: now, Ending: ending, Stale: stale || waits || statuses.Interrupted(ctx),
 			SecretGone: secretGone, CredentialGone: credentialGone, EnrolmentGone: accountErr == nil || problem.As(accountErr) != nil, Done: done, Residual: residual, Problem: problem.Of(err),
 			Reach: w.reach(),
 		},
-		err: err,
+		err: err, stale: stale, next: next,
 	}
 }
 
@@ -106,21 +117,10 @@ func (w *withdrawal) takeSecret(
 	return w.secrets.Withdraw(ctx, identity, status.SecretRef, namespaceExists)
 }
 
-// residual looks up what else grants the holder something: once for each generation of a withdrawn identity, and nil otherwise.
-// It says whether it found a binding of ours.
-func (w *withdrawal) residual(
-	ctx context.Context, identity *v1alpha1.ClientIdentity, status *v1alpha1.ClientIdentityStatus, now time.Time,
-) (*v1alpha1.ResidualAccess, bool, error) {
-	if identity.DeletionTimestamp != nil || (status.ResidualAccess != nil && isWithdrawn(identity)) {
-		return nil, false, nil
-	}
-	residual, ours, err := w.bindings.ResidualAccess(ctx, identity, access.HolderOf(identity, status), now)
-	if err != nil || !ours {
-		return residual, false, err
-	}
-	// Its labels are gone, so that no cache holds it: it goes, and the next pass looks again.
-	done := w.bindings.Apply(ctx, binding.Wanted{Identity: identity, Thorough: true, Current: look.Newest(w.live, identity)}, binding.Exact)
-	return nil, true, done.Err
+// residualUnknown says whether it is to be looked up what else grants the holder something: once for each generation of a withdrawn
+// identity.
+func (w *withdrawal) residualUnknown(identity *v1alpha1.ClientIdentity, status *v1alpha1.ClientIdentityStatus) bool {
+	return identity.DeletionTimestamp == nil && (status.ResidualAccess == nil || !isWithdrawn(identity))
 }
 
 // isWithdrawn says whether the status says of this very spec that access has ended.

@@ -32,6 +32,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/access"
+	"github.com/clientidentity/operator/internal/binding"
 	"github.com/clientidentity/operator/internal/cluster"
 	"github.com/clientidentity/operator/internal/dependent"
 	"github.com/clientidentity/operator/internal/issuance"
@@ -57,10 +59,12 @@ type world struct {
 	facts *cluster.Facts
 	// restart makes the operator forget everything, as a crash does.
 	restart func()
-	clock   *clocktesting.FakePassiveClock
-	events  *events.FakeRecorder
-	prover  *fakeProver
-	ca      *testCA
+	// stop ends what the operator does beside its passes.
+	stop   func()
+	clock  *clocktesting.FakePassiveClock
+	events *events.FakeRecorder
+	prover *fakeProver
+	ca     *testCA
 	// clientCAsChanged tells that the published list of client CAs has changed.
 	clientCAsChanged chan struct{}
 
@@ -91,7 +95,7 @@ var testScheme = sync.OnceValue(func() *runtime.Scheme {
 func newWorld(t *testing.T, objects ...client.Object) *world {
 	t.Helper()
 	scheme := testScheme()
-	w := &world{t: t, clock: clocktesting.NewFakePassiveClock(start), events: events.NewFakeRecorder(1000), calls: map[string]int{}, ca: newTestCA(t)}
+	w := &world{t: t, clock: clocktesting.NewFakePassiveClock(start), events: events.NewFakeRecorder(1000), calls: map[string]int{}, ca: newTestCA(t), stop: func() {}}
 	w.prover, w.clientCAsChanged = &fakeProver{}, make(chan struct{}, 1)
 	w.signs = w.ca.sign(w.clock, time.Hour)
 	// The converters that it has otherwise parse the schema of all of Kubernetes, for each test.
@@ -117,14 +121,27 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 	return w
 }
 
-// start returns a Reconciler that remembers nothing.
+// start returns a Reconciler that remembers nothing, and looks at all bindings for passes that ask for it. It has looked once.
 func (w *world) start(base client.WithWatch) *Reconciler {
-	return New(Dependencies{
+	w.stop()
+	ctx, stop := context.WithCancel(w.t.Context())
+	ended := make(chan struct{})
+	w.stop = func() { stop(); <-ended }
+	r := New(Dependencies{
 		Cached: interceptor.NewClient(base, w.intercept("")), Live: interceptor.NewClient(base, w.intercept("live ")),
 		Prover: w.prover, Cluster: w.facts, Events: w.events, Clock: w.clock, ClientCAsChanged: w.clientCAsChanged,
 	}, Options{
 		Places: places, ClusterName: "test", AllowedSigners: []string{certificatesv1.KubeAPIServerClientSignerName}, SlowLook: time.Minute, IssuerInterval: time.Hour, Lag: w.lag,
 	})
+	go func() {
+		defer close(ended)
+		r.bindings.writer.Look(ctx, w.clock, func(string) {})
+	}()
+	for waits := true; waits; {
+		_, done := r.bindings.writer.ResidualAccess(ctx, binding.Wanted{Identity: identity("nobody")}, access.Holder{})
+		waits = done.Waits
+	}
+	return r
 }
 
 // deleted deletes an object, and tells of it as the watches do.

@@ -29,6 +29,8 @@ type Input struct {
 	Now      time.Time
 	// Stale says that a cache was behind: what was done is remembered, and what it means is said by the pass that follows.
 	Stale bool
+	// Waits says that a look at all role bindings is awaited: the pass that follows says what that means, too.
+	Waits bool
 
 	Bindings   Bindings
 	Enrolment  Enrolment
@@ -96,7 +98,7 @@ func Compute(in Input) v1alpha1.ClientIdentityStatus {
 		return status
 	}
 	status := facts(in)
-	if in.Stale {
+	if in.Stale || in.Waits {
 		return status
 	}
 	status.ObservedGeneration = in.Identity.Generation
