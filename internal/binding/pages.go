@@ -5,9 +5,12 @@ package binding
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -15,8 +18,11 @@ const (
 	// pageSize is how many objects are read at a time, by one at a time: each may have a megabyte and a half, whoever
 	// wrote it, and takes several times as much while it is decoded.
 	pageSize = 8
-	// largePage is how many are read at a time where all of them are as small as bindings mostly are.
-	largePage = 64
+	// largePage is how many are read at a time where they are as small as bindings mostly are. Where one is not, pages are smaller by
+	// pageStep, and larger again after as many.
+	largePage, pageStep = 512, 8
+	// pageTimeout bounds one request: a connection that hangs ends a look, and not all of them.
+	pageTimeout = 30 * time.Second
 )
 
 // readAll reads all bindings of the cluster, cluster-wide ones first, and visits each. What is visited is valid during the visit.
@@ -37,20 +43,51 @@ func (w *Writer) readAll(ctx context.Context, visit func(client.Object)) error {
 	})
 }
 
-// eachPage lists live and calls visit for each page in list: for large pages first and, from the first one on that is not small,
-// for others.
+// eachPage lists live and calls visit for each page in list: large ones, and smaller ones where something in them is not small.
 func (w *Writer) eachPage(ctx context.Context, list client.ObjectList, visit func()) error {
-	for token, small := "", w.Small != nil; ; {
-		// Whatever kept a large page from being read is told by the one that is read instead.
-		small = small && w.Small.List(ctx, list, client.Limit(largePage), client.Continue(token)) == nil
-		if !small {
-			if err := w.Live.List(ctx, list, client.Limit(pageSize), client.Continue(token)); err != nil {
-				return fmt.Errorf("look for role bindings (%T): %w", list, err)
+	largest := int64(pageSize)
+	if w.Small != nil {
+		largest = largePage
+	}
+	token, size, read, expired := "", largest, 0, false
+	for {
+		err := w.page(ctx, list, size, token)
+		switch later := whereExpired(err); {
+		case err == nil:
+			visit()
+			if token = list.GetContinue(); token == "" {
+				return nil
 			}
-		}
-		visit()
-		if token = list.GetContinue(); token == "" {
-			return nil
+			if read, expired = read+1, false; read == pageStep {
+				size, read = min(size*pageStep, largest), 0
+			}
+		case later != "" && !expired:
+			// The state that was listed is forgotten. Whatever was there then, and still is, comes after that in the newer one, too.
+			token, expired = later, true
+		case size > pageSize:
+			size, read = size/pageStep, 0 // whatever kept a large page from being read is told by the one that is read instead
+		default:
+			return fmt.Errorf("look for role bindings (%T): %w", list, err)
 		}
 	}
+}
+
+// page reads a page: a large one only where all of it is small.
+func (w *Writer) page(ctx context.Context, list client.ObjectList, size int64, token string) error {
+	ctx, cancel := context.WithTimeout(ctx, pageTimeout)
+	defer cancel()
+	reader := w.Live
+	if size > pageSize {
+		reader = w.Small
+	}
+	return reader.List(ctx, list, client.Limit(size), client.Continue(token))
+}
+
+// whereExpired returns where a list goes on whose continuation has expired; empty for any other error, and for none.
+func whereExpired(err error) string {
+	var status apierrors.APIStatus
+	if !apierrors.IsResourceExpired(err) || !errors.As(err, &status) {
+		return ""
+	}
+	return status.Status().Continue
 }

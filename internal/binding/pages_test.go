@@ -12,16 +12,18 @@ import (
 	"testing"
 
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// pages is an API server with numbered bindings. It notes how many are asked for at a time, and refuses answers that have the
-// large one.
+// pages is an API server with numbered bindings. It notes how many are asked for at a time, refuses answers that have the
+// large one, and forgets the state that is listed where it is asked for the binding of that number the first time.
 type pages struct {
 	client.Reader
 	there, large int
 	sizes        *[]int64
+	forgets      *int
 }
 
 func (p pages) List(_ context.Context, list client.ObjectList, opts ...client.ListOption) error {
@@ -29,6 +31,12 @@ func (p pages) List(_ context.Context, list client.ObjectList, opts ...client.Li
 	from, _ := strconv.Atoi(options.Continue)
 	to := min(from+int(options.Limit), p.there)
 	*p.sizes = append(*p.sizes, options.Limit)
+	if p.forgets != nil && from > 0 && from == *p.forgets {
+		*p.forgets = 0
+		expired := apierrors.NewResourceExpired("too old")
+		expired.ErrStatus.Continue = options.Continue
+		return expired
+	}
 	if from <= p.large && p.large < to {
 		return errors.New("large")
 	}
@@ -52,10 +60,10 @@ func TestBindingsAreReadInLargePagesWhileTheyAreSmall(t *testing.T) {
 		there, large int
 		want         []int64
 	}{
-		"where there are none":         {there: 0, large: none, want: []int64{64}},
-		"where all are small":          {there: 150, large: none, want: []int64{64, 64, 64}},
-		"until one of them is large":   {there: 90, large: 70, want: []int64{64, 64, 8, 8, 8, 8}},
-		"not where the first is large": {there: 20, large: 0, want: []int64{64, 8, 8, 8}},
+		"where there are none":         {there: 0, large: none, want: []int64{512}},
+		"where all are small":          {there: 1200, large: none, want: []int64{512, 512, 512}},
+		"but for one that is large":    {there: 900, large: 600, want: slices.Concat([]int64{512, 512, 64, 64}, slices.Repeat([]int64{8}, 8), slices.Repeat([]int64{64}, 5))},
+		"not where the first is large": {there: 20, large: 0, want: []int64{512, 64, 8, 8, 8}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var sizes []int64
@@ -81,6 +89,18 @@ func TestBindingsAreReadInLargePagesWhileTheyAreSmall(t *testing.T) {
 				t.Errorf("saw %d bindings, want %d", len(seen), tt.there)
 			}
 		})
+	}
+}
+
+func TestAListGoesOnWhereTheStateOfItsBeginningIsForgotten(t *testing.T) {
+	var sizes []int64
+	forgets := 512
+	api := pages{there: 1000, large: -1, sizes: &sizes, forgets: &forgets}
+	w := &Writer{Live: api, Small: api}
+	seen := 0
+	list := &rbacv1.RoleBindingList{}
+	if err := w.eachPage(t.Context(), list, func() { seen += len(list.Items) }); err != nil || seen != 1000 {
+		t.Errorf("saw %d (%v)", seen, err)
 	}
 }
 
