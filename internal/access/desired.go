@@ -72,7 +72,7 @@ type Result struct {
 
 // Desired returns the bindings that an identity has at now. None are wanted of one that has ended.
 //
-// Namespaces are all that exist. Protected are those that a selector never selects, besides kube-system: the ones
+// Namespaces are all that exist and that a binding names, or that its selector may select. Protected are those that a selector never selects, besides kube-system: the ones
 // that the operator publishes Secrets in. CredentialGroup is BoundGroup: where it is empty, bindings name the user.
 func Desired(id *v1alpha1.ClientIdentity, namespaces []Namespace, protected sets.Set[string], credentialGroup string, now time.Time) Result {
 	var result Result

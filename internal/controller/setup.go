@@ -14,7 +14,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -38,14 +37,6 @@ import (
 	"github.com/clientidentity/operator/internal/secret"
 )
 
-// Indexes of the cache.
-const (
-	// indexNamespace finds identities by the namespaces that they depend on; anyNamespace stands for selectors.
-	indexNamespace = "namespaces"
-
-	anyNamespace = "*"
-)
-
 // reconcileTimeout bounds one pass, so that a hanging connection does not hold a worker for ever.
 const reconcileTimeout = 2 * time.Minute
 
@@ -60,8 +51,6 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, con
 		return err
 	}
 	toIdentity := r.client.Watching(handler.EnqueueRequestsFromMapFunc(ownerRequests))
-	onlyMetadata := &metav1.PartialObjectMetadata{}
-	onlyMetadata.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
 	built := ctrl.NewControllerManagedBy(mgr).
 		Named("clientidentity").
 		Watches(&v1alpha1.ClientIdentity{}, r.client.Watching(&handler.EnqueueRequestForObject{}), builder.WithPredicates(beyondMessages())).
@@ -72,7 +61,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, con
 		Watches(&rbacv1.Role{}, toIdentity).
 		WatchesMetadata(secret.NewMetadata(), toIdentity).
 		WatchesMetadata(enrolment.NewMetadata(), toIdentity).
-		WatchesMetadata(onlyMetadata, handler.EnqueueRequestsFromMapFunc(r.namespaceRequests), builder.WithPredicates(namespaceChanged())).
+		WatchesMetadata(newNamespace(), r.namespaces(), builder.WithPredicates(namespaceChanged())).
 		WatchesRawSource(source.Func(r.lookAtBindings)).
 		WatchesRawSource(source.Channel(r.everyone, handler.EnqueueRequestsFromMapFunc(r.allRequests))).
 		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.allRequests), builder.WithPredicates(clusterFacts())).
@@ -108,6 +97,9 @@ func (r *Reconciler) index(ctx context.Context, indexer client.FieldIndexer) err
 		return namespacesOf(r.places, o)
 	}); err != nil {
 		return fmt.Errorf("index identities by namespace: %w", err)
+	}
+	if err := indexer.IndexField(ctx, newNamespace(), look.IndexLabels, look.LabelsOf); err != nil {
+		return fmt.Errorf("index namespaces by label: %w", err)
 	}
 	if err := indexer.IndexField(ctx, &certificatesv1.CertificateSigningRequest{}, issuance.IndexAbout, issuance.About); err != nil {
 		return fmt.Errorf("index requests by identity: %w", err)
@@ -190,20 +182,6 @@ func (r *Reconciler) sameUsername(ctx context.Context, identity *v1alpha1.Client
 	return r.identities(ctx, client.MatchingFields{look.IndexUsername: identity.Spec.Username})
 }
 
-// namespacesOf returns the namespaces that an identity depends on.
-func namespacesOf(places secret.Places, object client.Object) []string {
-	identity := object.(*v1alpha1.ClientIdentity)
-	names := []string{places.NamespaceOf(identity)}
-	for i := range identity.Spec.RoleBindings {
-		if b := &identity.Spec.RoleBindings[i]; b.NamespaceSelector != nil {
-			names = append(names, anyNamespace)
-		} else {
-			names = append(names, b.Namespace)
-		}
-	}
-	return names
-}
-
 // beyondMessages drops the updates of an identity in which nothing but the message of a condition changed: our own writes,
 // mostly. Where such a message quotes an error that is different each time (a port, a time, the identifier of a request), each
 // write would bring the next pass at once, and that one the next write. Periodic resyncs go through.
@@ -226,19 +204,6 @@ func withoutMessages(identity *v1alpha1.ClientIdentity) *v1alpha1.ClientIdentity
 		bare.Status.Conditions[i].Message = ""
 	}
 	return bare
-}
-
-// namespaceRequests asks for a pass over the identities that depend on a namespace.
-func (r *Reconciler) namespaceRequests(ctx context.Context, namespace client.Object) []reconcile.Request {
-	return append(r.requests(ctx, client.MatchingFields{indexNamespace: namespace.GetName()}),
-		r.requests(ctx, client.MatchingFields{indexNamespace: anyNamespace})...)
-}
-
-// namespaceChanged lets through what may change where bindings and Secrets can stand: a namespace that comes,
-// goes, begins to go, or changes its labels.
-func namespaceChanged() predicate.Predicate {
-	going := predicate.NewPredicateFuncs(func(o client.Object) bool { return o.GetDeletionTimestamp() != nil })
-	return predicate.Or(predicate.LabelChangedPredicate{}, going)
 }
 
 // clusterFacts lets through the ConfigMaps that say what this cluster is.

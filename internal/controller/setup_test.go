@@ -98,29 +98,6 @@ func requestNames(requests []reconcile.Request) []string {
 	return names
 }
 
-func TestNamespaceRequests(t *testing.T) {
-	bound := func(namespace string, selector *v1alpha1.NamespaceSelector) func(*v1alpha1.ClientIdentity) {
-		return func(id *v1alpha1.ClientIdentity) {
-			id.Spec.RoleBindings = []v1alpha1.RoleBinding{{Name: "b", Namespace: namespace, NamespaceSelector: selector}}
-		}
-	}
-	w := newWorld(t, identity("alice", bound("dev", nil)), identity("bob", bound("prod", nil)),
-		identity("carol", bound("", &v1alpha1.NamespaceSelector{})),
-		identity("dave", func(id *v1alpha1.ClientIdentity) { id.Spec.Secret.Namespace = "dev" }))
-	for namespace, want := range map[string][]string{
-		"dev": {"alice", "carol", "dave"}, "prod": {"bob", "carol"}, "other": {"carol"}, testNamespace: {"alice", "bob", "carol"},
-	} {
-		got := requestNames(w.namespaceRequests(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}))
-		slices.Sort(got) // the queue drops what is asked twice
-		if !slices.Equal(slices.Compact(got), want) {
-			t.Errorf("namespace %s asks for %q, want %q", namespace, got, want)
-		}
-	}
-	if got := requestNames(w.allRequests(t.Context(), nil)); len(got) != 4 {
-		t.Errorf("asks for %q, want all", got)
-	}
-}
-
 func TestAUsernameThatIsTakenAsksForTheYounger(t *testing.T) {
 	shared := func(id *v1alpha1.ClientIdentity) { id.Spec.Username = "shared" }
 	w := newWorld(t, identity("alice", shared), identity("bob", shared), identity("carol"))
@@ -129,26 +106,6 @@ func TestAUsernameThatIsTakenAsksForTheYounger(t *testing.T) {
 	}
 	if got := w.younger(t.Context(), w.get("bob")); len(got) > 0 {
 		t.Errorf("asks for %q, want nobody: alice does not wait for bob", got)
-	}
-}
-
-func TestANamespaceIsLookedAtWhereBindingsCouldChange(t *testing.T) {
-	namespace := func(labels map[string]string, deleted *metav1.Time) *metav1.PartialObjectMetadata {
-		return &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: "dev", Labels: labels, DeletionTimestamp: deleted}}
-	}
-	plain := namespace(nil, nil)
-	for name, test := range map[string]struct {
-		after *metav1.PartialObjectMetadata
-		want  bool
-	}{
-		"labels":     {namespace(map[string]string{"team": "a"}, nil), true},
-		"its end":    {namespace(nil, at(0)), true},
-		"nothing":    {namespace(nil, nil), false},
-		"annotation": {&metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: "dev", Annotations: map[string]string{"a": "b"}}}, false},
-	} {
-		if got := namespaceChanged().Update(event.UpdateEvent{ObjectOld: plain, ObjectNew: test.after}); got != test.want {
-			t.Errorf("%s: got %t", name, got)
-		}
 	}
 }
 

@@ -59,6 +59,8 @@ type world struct {
 	facts *cluster.Facts
 	// restart makes the operator forget everything, as a crash does.
 	restart func()
+	// base is the API server without any of that.
+	base client.WithWatch
 	// stop ends what the operator does beside its passes.
 	stop   func()
 	clock  *clocktesting.FakePassiveClock
@@ -105,6 +107,7 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 			return []string{o.(*v1alpha1.ClientIdentity).Spec.Username}
 		}).
 		WithIndex(&v1alpha1.ClientIdentity{}, indexNamespace, func(o client.Object) []string { return namespacesOf(places, o) })
+	builder = builder.WithIndex(&corev1.Namespace{}, look.IndexLabels, look.LabelsOf)
 	builder = builder.WithIndex(&certificatesv1.CertificateSigningRequest{}, issuance.IndexAbout, issuance.About)
 	for _, object := range []client.Object{
 		&certificatesv1.CertificateSigningRequest{}, &rbacv1.RoleBinding{}, &rbacv1.ClusterRoleBinding{}, &rbacv1.Role{}, &corev1.Secret{}, &corev1.ServiceAccount{},
@@ -112,6 +115,7 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 		builder = builder.WithIndex(object, dependent.IndexOwner, ownerIndex)
 	}
 	base := builder.Build()
+	w.base = base
 	w.facts = &cluster.Facts{Reader: base, Server: "https://api.example.com:6443", CA: w.ca.pem, Connection: &rest.Config{}}
 	w.restart = func() { w.Reconciler = w.start(base) }
 	w.restart()

@@ -8,15 +8,10 @@ package look
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
@@ -29,8 +24,6 @@ import (
 	"github.com/clientidentity/operator/internal/problem"
 	"github.com/clientidentity/operator/internal/secret"
 )
-
-// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
 
 // Look is all that a pass knows before it acts. It is read once, and not changed. A read that failed stands beside what was
 // to be read: it is in the way of the phase that needs it, and of no other.
@@ -57,7 +50,7 @@ type Look struct {
 	// SecretNamespace is what is wrong with the namespace of the Secret, or nil.
 	SecretNamespace *problem.Problem
 
-	// Namespaces are those that the bindings may be about: the named ones, or all of them where a selector is used.
+	// Namespaces are those that the bindings may be about: the named ones, and those that a selector may select.
 	Namespaces    []access.Namespace
 	NamespacesErr error
 	// Readable says that the Secret may be read by those who are to read it: it stands where it belongs and is this identity's (the
@@ -195,57 +188,4 @@ func (o *Observer) namespaceOfSecret(ctx context.Context, name string) (*problem
 			"namespace %q for the Secret is being deleted: wait until it is created again, or set spec.secret.namespace", name), nil
 	}
 	return nil, nil
-}
-
-// bindingNamespaces returns the namespaces that the bindings may be about.
-func (o *Observer) bindingNamespaces(ctx context.Context, identity *v1alpha1.ClientIdentity) ([]access.Namespace, error) {
-	named := sets.New[string]()
-	for i := range identity.Spec.RoleBindings {
-		b := &identity.Spec.RoleBindings[i]
-		if b.NamespaceSelector != nil {
-			return o.allNamespaces(ctx)
-		}
-		named.Insert(b.Namespace)
-	}
-	var namespaces []access.Namespace
-	var errs []error
-	for name := range named {
-		namespace, err := Namespace(ctx, o.Reader, name)
-		if err != nil {
-			errs = append(errs, err)
-		} else if namespace != nil {
-			namespaces = append(namespaces, asNamespace(namespace))
-		}
-	}
-	return namespaces, errors.Join(errs...)
-}
-
-func (o *Observer) allNamespaces(ctx context.Context) ([]access.Namespace, error) {
-	var list metav1.PartialObjectMetadataList
-	list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("NamespaceList"))
-	if err := o.Reader.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, fmt.Errorf("list namespaces: %w", err)
-	}
-	namespaces := make([]access.Namespace, 0, len(list.Items))
-	for i := range list.Items {
-		namespaces = append(namespaces, asNamespace(&list.Items[i]))
-	}
-	return namespaces, nil
-}
-
-func asNamespace(namespace *metav1.PartialObjectMetadata) access.Namespace {
-	return access.Namespace{Name: namespace.Name, Labels: namespace.Labels, Terminating: namespace.DeletionTimestamp != nil}
-}
-
-// Namespace returns the metadata of a namespace from the cache, or nil where there is none.
-func Namespace(ctx context.Context, reader client.Reader, name string) (*metav1.PartialObjectMetadata, error) {
-	namespace := &metav1.PartialObjectMetadata{}
-	namespace.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
-	if err := reader.Get(ctx, client.ObjectKey{Name: name}, namespace); err != nil {
-		if apierrors.IsNotFound(err) {
-			return nil, nil
-		}
-		return nil, fmt.Errorf("read namespace %q: %w", name, err)
-	}
-	return namespace, nil
 }
