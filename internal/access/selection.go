@@ -40,11 +40,11 @@ func LabelsFor(s *v1alpha1.NamespaceSelector) []string {
 	for _, r := range s.MatchExpressions {
 		switch metav1.LabelSelectorOperator(r.Operator) {
 		case metav1.LabelSelectorOpIn:
-			var any []string
+			var labelled []string
 			for _, value := range r.Values {
-				any = append(any, r.Key+"="+string(value))
+				labelled = append(labelled, r.Key+"="+string(value))
 			}
-			return any
+			return labelled
 		case metav1.LabelSelectorOpExists:
 			exists = []string{r.Key}
 		}
@@ -60,7 +60,9 @@ func SelectionChanges(id *v1alpha1.ClientIdentity, before, after *Namespace) boo
 			return false
 		}
 		selector, err := asSelector(b.NamespaceSelector)
-		selects := func(ns *Namespace) bool { return ns != nil && !ns.Terminating && selector.Matches(labels.Set(ns.Labels)) }
+		selects := func(ns *Namespace) bool {
+			return ns != nil && !ns.Terminating && selector.Matches(labels.Set(ns.Labels))
+		}
 		return err == nil && selects(before) != selects(after)
 	})
 }

@@ -60,7 +60,9 @@ func TestASelectionChanges(t *testing.T) {
 			{Name: "broken", NamespaceSelector: &v1alpha1.NamespaceSelector{}},
 		}
 	})
-	of := func(team string) *Namespace { return &Namespace{Name: "dev", Labels: map[string]string{"team": team, "other": team}} }
+	of := func(team string) *Namespace {
+		return &Namespace{Name: "dev", Labels: map[string]string{"team": team, "other": team}}
+	}
 	going := of("a")
 	going.Terminating = true
 	for name, tt := range map[string]struct {

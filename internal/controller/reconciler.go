@@ -148,7 +148,7 @@ func New(d Dependencies, options Options) *Reconciler {
 	requests := issuance.NewRequests(known, d.Live, d.Prover, d.Clock)
 	requestsOfHolders := devices{requests: issuance.NewHolders(known, d.Live), maxTTL: options.MaxTTL, allowedSigners: options.AllowedSigners}
 	return &Reconciler{
-		observer: look.Observer{Reader: known, Secrets: secrets, Requests: requests, Accounts: accounts, Cluster: d.Cluster, ClusterName: options.ClusterName},
+		observer: look.Observer{Reader: known, Namesakes: &look.Namesakes{Reader: known}, Secrets: secrets, Requests: requests, Accounts: accounts, Cluster: d.Cluster, ClusterName: options.ClusterName},
 		bindings: bindings{writer: writer, live: d.Live, protected: options.Places.Protected(), lag: lag.New(options.Lag)},
 		credential: credential{
 			secrets: secrets, requests: requests, turns: issuance.NewTurns(), issuers: issuers, live: d.Live,

@@ -33,7 +33,6 @@ import (
 	"github.com/clientidentity/operator/internal/enrolment"
 	"github.com/clientidentity/operator/internal/issuance"
 	"github.com/clientidentity/operator/internal/look"
-	"github.com/clientidentity/operator/internal/namesake"
 	"github.com/clientidentity/operator/internal/secret"
 )
 
@@ -88,10 +87,10 @@ func logConstructor(log logr.Logger) func(*reconcile.Request) logr.Logger {
 }
 
 func (r *Reconciler) index(ctx context.Context, indexer client.FieldIndexer) error {
-	if err := indexer.IndexField(ctx, &v1alpha1.ClientIdentity{}, look.IndexUsername, func(o client.Object) []string {
-		return []string{o.(*v1alpha1.ClientIdentity).Spec.Username}
-	}); err != nil {
-		return fmt.Errorf("index identities by username: %w", err)
+	for index, of := range map[string]client.IndexerFunc{look.IndexUsername: look.UsernameOf, look.IndexBoundByName: look.BoundByName} {
+		if err := indexer.IndexField(ctx, &v1alpha1.ClientIdentity{}, index, of); err != nil {
+			return fmt.Errorf("index identities by username: %w", err)
+		}
 	}
 	if err := indexer.IndexField(ctx, &v1alpha1.ClientIdentity{}, indexNamespace, func(o client.Object) []string {
 		return namespacesOf(r.places, o)
@@ -147,18 +146,31 @@ func requestFor(name string) reconcile.Request {
 func (r *Reconciler) namesakes() handler.EventHandler {
 	return handler.Funcs{
 		CreateFunc: func(ctx context.Context, e event.CreateEvent, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-			enqueue(queue, r.younger(ctx, e.Object))
+			if !e.IsInInitialList { // every identity is looked at then
+				younger, err := r.observer.Namesakes.Created(ctx, e.Object.(*v1alpha1.ClientIdentity))
+				enqueue(queue, read(ctx, younger, err))
+			}
 		},
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) {
 			before, after := e.ObjectOld.(*v1alpha1.ClientIdentity), e.ObjectNew.(*v1alpha1.ClientIdentity)
 			if before.Spec.BindTo != after.Spec.BindTo {
-				enqueue(queue, r.younger(ctx, e.ObjectNew))
+				younger, err := r.observer.Namesakes.Rebound(ctx, after)
+				enqueue(queue, read(ctx, younger, err))
 			}
 		},
 		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-			enqueue(queue, namesake.Freed(r.sameUsername(ctx, e.Object.(*v1alpha1.ClientIdentity))))
+			freed, err := r.observer.Namesakes.Freed(ctx, e.Object.(*v1alpha1.ClientIdentity))
+			enqueue(queue, read(ctx, freed, err))
 		},
 	}
+}
+
+// read returns what was read from a cache, which has no reason to fail once it is synced.
+func read[T any](ctx context.Context, all []T, err error) []T {
+	if err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "read identities")
+	}
+	return all
 }
 
 // lookAtBindings begins to look at all bindings for passes that ask for it. Each is asked for again when that was done.
@@ -171,15 +183,6 @@ func enqueue(queue workqueue.TypedRateLimitingInterface[reconcile.Request], name
 	for _, name := range names {
 		queue.Add(requestFor(name))
 	}
-}
-
-func (r *Reconciler) younger(ctx context.Context, object client.Object) []string {
-	changed := object.(*v1alpha1.ClientIdentity)
-	return namesake.Younger(changed, r.sameUsername(ctx, changed))
-}
-
-func (r *Reconciler) sameUsername(ctx context.Context, identity *v1alpha1.ClientIdentity) []v1alpha1.ClientIdentity {
-	return r.identities(ctx, client.MatchingFields{look.IndexUsername: identity.Spec.Username})
 }
 
 // beyondMessages drops the updates of an identity in which nothing but the message of a condition changed: our own writes,
@@ -242,10 +245,6 @@ func (r *Reconciler) requests(ctx context.Context, options ...client.ListOption)
 // identities returns identities as the cache holds them: not to be changed.
 func (r *Reconciler) identities(ctx context.Context, options ...client.ListOption) []v1alpha1.ClientIdentity {
 	var list v1alpha1.ClientIdentityList
-	// The cache answers; it has no reason to fail once it is synced.
-	if err := r.client.List(ctx, &list, append(options, client.UnsafeDisableDeepCopy)...); err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "list identities")
-		return nil
-	}
-	return list.Items
+	err := r.client.List(ctx, &list, append(options, client.UnsafeDisableDeepCopy)...)
+	return read(ctx, list.Items, err)
 }

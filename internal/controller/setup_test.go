@@ -98,17 +98,6 @@ func requestNames(requests []reconcile.Request) []string {
 	return names
 }
 
-func TestAUsernameThatIsTakenAsksForTheYounger(t *testing.T) {
-	shared := func(id *v1alpha1.ClientIdentity) { id.Spec.Username = "shared" }
-	w := newWorld(t, identity("alice", shared), identity("bob", shared), identity("carol"))
-	if got := w.younger(t.Context(), w.get("alice")); !slices.Equal(got, []string{"bob"}) {
-		t.Errorf("asks for %q, want bob alone", got)
-	}
-	if got := w.younger(t.Context(), w.get("bob")); len(got) > 0 {
-		t.Errorf("asks for %q, want nobody: alice does not wait for bob", got)
-	}
-}
-
 func TestClusterFactsAreTwoConfigMaps(t *testing.T) {
 	for key, want := range map[[2]string]bool{
 		{"kube-public", "cluster-info"}: true, {"kube-system", "kube-root-ca.crt"}: true,

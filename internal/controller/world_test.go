@@ -103,9 +103,8 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 	// The converters that it has otherwise parse the schema of all of Kubernetes, for each test.
 	builder := fake.NewClientBuilder().WithScheme(scheme).WithTypeConverters(managedfields.NewDeducedTypeConverter()).
 		WithStatusSubresource(&v1alpha1.ClientIdentity{}, &certificatesv1.CertificateSigningRequest{}).
-		WithIndex(&v1alpha1.ClientIdentity{}, look.IndexUsername, func(o client.Object) []string {
-			return []string{o.(*v1alpha1.ClientIdentity).Spec.Username}
-		}).
+		WithIndex(&v1alpha1.ClientIdentity{}, look.IndexUsername, look.UsernameOf).
+		WithIndex(&v1alpha1.ClientIdentity{}, look.IndexBoundByName, look.BoundByName).
 		WithIndex(&v1alpha1.ClientIdentity{}, indexNamespace, func(o client.Object) []string { return namespacesOf(places, o) })
 	builder = builder.WithIndex(&corev1.Namespace{}, look.IndexLabels, look.LabelsOf)
 	builder = builder.WithIndex(&certificatesv1.CertificateSigningRequest{}, issuance.IndexAbout, issuance.About)

@@ -8,7 +8,6 @@ package look
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -20,7 +19,6 @@ import (
 	"github.com/clientidentity/operator/internal/cluster"
 	"github.com/clientidentity/operator/internal/enrolment"
 	"github.com/clientidentity/operator/internal/issuance"
-	"github.com/clientidentity/operator/internal/namesake"
 	"github.com/clientidentity/operator/internal/problem"
 	"github.com/clientidentity/operator/internal/secret"
 )
@@ -64,8 +62,10 @@ type Look struct {
 
 // Observer reads what a pass needs.
 type Observer struct {
-	// Reader reads identities, by IndexUsername too, and namespaces from caches.
+	// Reader reads namespaces from caches.
 	Reader client.Reader
+	// Namesakes finds the identities of one username.
+	Namesakes *Namesakes
 	// Secrets are the published credentials, and Requests the open requests of this process.
 	Secrets  *secret.Store
 	Requests *issuance.Requests
@@ -75,9 +75,6 @@ type Observer struct {
 	Cluster     *cluster.Facts
 	ClusterName string
 }
-
-// IndexUsername is the index of the caches that finds identities by spec.username.
-const IndexUsername = "spec.username"
 
 // Observe reads all that the phases decide from.
 func (o *Observer) Observe(ctx context.Context, identity *v1alpha1.ClientIdentity, status v1alpha1.ClientIdentityStatus, now time.Time) Look {
@@ -157,17 +154,13 @@ func (l *Look) Keepable() bool { return l.Published.Usable() && l.Target.InTheWa
 
 // usernameFree returns a problem where an older identity has the same username.
 func (o *Observer) usernameFree(ctx context.Context, identity *v1alpha1.ClientIdentity) error {
-	var same v1alpha1.ClientIdentityList
-	if err := o.Reader.List(ctx, &same, client.MatchingFields{IndexUsername: identity.Spec.Username}, client.UnsafeDisableDeepCopy); err != nil {
-		return fmt.Errorf("look for other identities with this username: %w", err)
-	}
-	oldest := namesake.First(identity, same.Items)
-	if oldest == nil {
-		return nil
+	older, err := o.Namesakes.Older(ctx, identity)
+	if older == nil || err != nil {
+		return err
 	}
 	return problem.NewWaiting(v1alpha1.ReasonUsernameInUse, usernameLook,
 		"ClientIdentity %q, which is older, has the username %q: delete one of them, or set bindTo: Credential on both",
-		oldest.Name, identity.Spec.Username)
+		older.Name, identity.Spec.Username)
 }
 
 // usernameLook is when to look again who has a username: whoever is free is told at once, and the others need to know only

@@ -15,18 +15,19 @@ func Older(a, b *v1alpha1.ClientIdentity) bool {
 	return a.Name < b.Name
 }
 
+// KeepsWaiting says whether an identity keeps another one of its username waiting.
+func KeepsWaiting(older, younger *v1alpha1.ClientIdentity) bool {
+	harmless := older.Spec.BindTo == v1alpha1.BindToCredential && younger.Spec.BindTo == v1alpha1.BindToCredential
+	return older.UID != younger.UID && !harmless && Older(older, younger)
+}
+
 // First returns the oldest of those that keep an identity waiting, or nil. Same are the identities of its username, itself
 // among them or not.
 func First(identity *v1alpha1.ClientIdentity, same []v1alpha1.ClientIdentity) *v1alpha1.ClientIdentity {
 	var first *v1alpha1.ClientIdentity
 	for i := range same {
-		other := &same[i]
-		harmless := other.Spec.BindTo == v1alpha1.BindToCredential && identity.Spec.BindTo == v1alpha1.BindToCredential
-		if other.UID == identity.UID || harmless || !Older(other, identity) {
-			continue
-		}
-		if first == nil || Older(other, first) {
-			first = other
+		if KeepsWaiting(&same[i], identity) && (first == nil || Older(&same[i], first)) {
+			first = &same[i]
 		}
 	}
 	return first
@@ -43,10 +44,10 @@ func Younger(changed *v1alpha1.ClientIdentity, same []v1alpha1.ClientIdentity) [
 	return names
 }
 
-// Freed returns the names of the identities that nobody keeps waiting once one of their username is gone: mostly one. The
+// Freed returns the names of the identities that one kept waiting that is gone, and that nobody else does: mostly one. The
 // others see later that they wait for another one: were each to look at once, many of one username would look as often as
 // their square.
-func Freed(left []v1alpha1.ClientIdentity) []string {
+func Freed(gone *v1alpha1.ClientIdentity, left []v1alpha1.ClientIdentity) []string {
 	var oldest, oldestByName *v1alpha1.ClientIdentity
 	for i := range left {
 		if oldest == nil || Older(&left[i], oldest) {
@@ -62,7 +63,7 @@ func Freed(left []v1alpha1.ClientIdentity) []string {
 		if left[i].Spec.BindTo == v1alpha1.BindToCredential {
 			first = oldestByName // two that are bound to their credentials do not touch each other
 		}
-		if first == nil || first.UID == left[i].UID || Older(&left[i], first) {
+		if KeepsWaiting(gone, &left[i]) && (first == nil || first.UID == left[i].UID || Older(&left[i], first)) {
 			names = append(names, left[i].Name)
 		}
 	}

@@ -76,16 +76,32 @@ func TestTheYoungerAreAskedWhereAUsernameIsTaken(t *testing.T) {
 
 func TestWhoeverFreesAUsernameAsksForThoseWhoseTurnItIs(t *testing.T) {
 	for name, test := range map[string]struct {
+		gone v1alpha1.ClientIdentity
 		left []v1alpha1.ClientIdentity
 		want []string
 	}{
-		"the oldest of those that are bound by name": {[]v1alpha1.ClientIdentity{identity("c", 2, byName), identity("b", 1, byName), identity("d", 3, byName)}, []string{"b"}},
-		"all that are bound to their credentials":    {[]v1alpha1.ClientIdentity{identity("b", 1, byCredential), identity("c", 2, byCredential)}, []string{"b", "c"}},
-		"those before the next one by name":          {[]v1alpha1.ClientIdentity{identity("b", 1, byCredential), identity("c", 2, byName), identity("d", 3, byCredential)}, []string{"b"}},
-		"nobody where nobody is left":                {nil, nil},
+		"the oldest of those that are bound by name": {
+			identity("a", 0, byName), []v1alpha1.ClientIdentity{identity("c", 2, byName), identity("b", 1, byName), identity("d", 3, byName)}, []string{"b"},
+		},
+		"all that are bound to their credentials": {
+			identity("a", 0, byName), []v1alpha1.ClientIdentity{identity("b", 1, byCredential), identity("c", 2, byCredential)}, []string{"b", "c"},
+		},
+		"those before the next one by name": {
+			identity("a", 0, byName), []v1alpha1.ClientIdentity{identity("b", 1, byCredential), identity("c", 2, byName), identity("d", 3, byCredential)}, []string{"b"},
+		},
+		"nobody who did not wait for it": {
+			identity("a", 0, byCredential), []v1alpha1.ClientIdentity{identity("b", 1, byCredential), identity("c", 2, byCredential)}, nil,
+		},
+		"nobody who waits for an older one": {
+			identity("b", 1, byName), []v1alpha1.ClientIdentity{identity("a", 0, byName), identity("c", 2, byName)}, nil,
+		},
+		"one by name, of one bound to its own": {
+			identity("a", 0, byCredential), []v1alpha1.ClientIdentity{identity("b", 1, byName), identity("c", 2, byCredential)}, []string{"b"},
+		},
+		"nobody where nobody is left": {identity("a", 0, byName), nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := Freed(test.left); !slices.Equal(got, test.want) {
+			if got := Freed(&test.gone, test.left); !slices.Equal(got, test.want) {
 				t.Errorf("asks for %q, want %q", got, test.want)
 			}
 		})
