@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync/atomic"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -66,6 +67,16 @@ type Facts struct {
 	Connection *rest.Config
 	// InCluster is true where the operator runs in a pod: its own URL of the API server is then a service IP.
 	InCluster bool
+
+	// parsed is the cluster-info that was read last: each pass over each identity asks for it.
+	parsed atomic.Pointer[parsedInfo]
+}
+
+// parsedInfo is what a cluster-info says: not to be changed.
+type parsedInfo struct {
+	data    string
+	cluster *clientcmdapi.Cluster
+	err     error
 }
 
 // Endpoint returns the API server as clients of this cluster reach it: the flag, then cluster-info, then
@@ -104,6 +115,17 @@ func (f *Facts) clusterInfo(ctx context.Context) (*clientcmdapi.Cluster, error) 
 	if err != nil || data == "" {
 		return nil, err
 	}
+	last := f.parsed.Load()
+	if last == nil || last.data != data {
+		last = &parsedInfo{data: data}
+		last.cluster, last.err = parseInfo(data)
+		f.parsed.Store(last)
+	}
+	return last.cluster, last.err
+}
+
+// parseInfo returns the cluster that a kubeconfig describes, or nil where it describes none.
+func parseInfo(data string) (*clientcmdapi.Cluster, error) {
 	config, err := clientcmd.Load([]byte(data))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrClusterInfo, err)

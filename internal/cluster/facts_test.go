@@ -63,42 +63,42 @@ func TestEndpoint(t *testing.T) {
 	}
 	own := &rest.Config{Host: "https://own.example.com", TLSClientConfig: rest.TLSClientConfig{CAData: []byte("OWN")}}
 	for name, test := range map[string]struct {
-		facts   Facts
+		facts   *Facts
 		objects []client.Object
 		server  string
 		source  v1alpha1.ServerSource
 		ca      string
 	}{
 		"the flag comes first": {
-			Facts{Server: "https://flag.example.com", Connection: own}, []client.Object{info(kubeadm), rootCA()}, "https://flag.example.com", v1alpha1.ServerFromFlag, "ROOT"},
+			&Facts{Server: "https://flag.example.com", Connection: own}, []client.Object{info(kubeadm), rootCA()}, "https://flag.example.com", v1alpha1.ServerFromFlag, "ROOT"},
 		"the flag's CA comes first": {
-			Facts{Server: "https://flag.example.com", CA: []byte("FLAG"), Connection: own}, []client.Object{info(kubeadm), rootCA()}, "https://flag.example.com", v1alpha1.ServerFromFlag, "FLAG"},
+			&Facts{Server: "https://flag.example.com", CA: []byte("FLAG"), Connection: own}, []client.Object{info(kubeadm), rootCA()}, "https://flag.example.com", v1alpha1.ServerFromFlag, "FLAG"},
 		"a cluster-info that nobody can read does not matter where the flag is set": {
-			Facts{Server: "https://flag.example.com", Connection: own}, []client.Object{info("{{not a kubeconfig"), rootCA()}, "https://flag.example.com", v1alpha1.ServerFromFlag, "ROOT"},
+			&Facts{Server: "https://flag.example.com", Connection: own}, []client.Object{info("{{not a kubeconfig"), rootCA()}, "https://flag.example.com", v1alpha1.ServerFromFlag, "ROOT"},
 		"then cluster-info as kubeadm writes it, with its CA": {
-			Facts{Connection: own}, []client.Object{info(kubeadm), rootCA()}, "https://info.example.com:6443", v1alpha1.ServerFromClusterInfo, "INFO"},
+			&Facts{Connection: own}, []client.Object{info(kubeadm), rootCA()}, "https://info.example.com:6443", v1alpha1.ServerFromClusterInfo, "INFO"},
 		"with the flag's CA": {
-			Facts{CA: []byte("FLAG"), Connection: own}, []client.Object{info(kubeadm), rootCA()}, "https://info.example.com:6443", v1alpha1.ServerFromClusterInfo, "FLAG"},
+			&Facts{CA: []byte("FLAG"), Connection: own}, []client.Object{info(kubeadm), rootCA()}, "https://info.example.com:6443", v1alpha1.ServerFromClusterInfo, "FLAG"},
 		"in a pod too": {
-			Facts{Connection: own, InCluster: true}, []client.Object{info(kubeadm)}, "https://info.example.com:6443", v1alpha1.ServerFromClusterInfo, "INFO"},
+			&Facts{Connection: own, InCluster: true}, []client.Object{info(kubeadm)}, "https://info.example.com:6443", v1alpha1.ServerFromClusterInfo, "INFO"},
 		"the cluster of the current context where there are several, and the published CA where it has none": {
-			Facts{Connection: own}, []client.Object{info(named), rootCA()}, "https://this.example.com", v1alpha1.ServerFromClusterInfo, "ROOT"},
+			&Facts{Connection: own}, []client.Object{info(named), rootCA()}, "https://this.example.com", v1alpha1.ServerFromClusterInfo, "ROOT"},
 		"then the own connection outside the cluster": {
-			Facts{Connection: own}, []client.Object{rootCA()}, "https://own.example.com", v1alpha1.ServerFromConnection, "ROOT"},
+			&Facts{Connection: own}, []client.Object{rootCA()}, "https://own.example.com", v1alpha1.ServerFromConnection, "ROOT"},
 		"also where cluster-info names no server": {
-			Facts{Connection: own}, []client.Object{info("apiVersion: v1\nkind: Config\nclusters:\n- {name: x, cluster: {}}\n"), rootCA()}, "https://own.example.com", v1alpha1.ServerFromConnection, "ROOT"},
+			&Facts{Connection: own}, []client.Object{info("apiVersion: v1\nkind: Config\nclusters:\n- {name: x, cluster: {}}\n"), rootCA()}, "https://own.example.com", v1alpha1.ServerFromConnection, "ROOT"},
 		"or does not say which of several": {
-			Facts{Connection: own}, []client.Object{info(strings.Replace(named, "current-context: c", "", 1)), rootCA()}, "https://own.example.com", v1alpha1.ServerFromConnection, "ROOT"},
+			&Facts{Connection: own}, []client.Object{info(strings.Replace(named, "current-context: c", "", 1)), rootCA()}, "https://own.example.com", v1alpha1.ServerFromConnection, "ROOT"},
 		"or has no kubeconfig": {
-			Facts{Connection: own}, []client.Object{configMap(ClusterInfo, "other", "x"), rootCA()}, "https://own.example.com", v1alpha1.ServerFromConnection, "ROOT"},
+			&Facts{Connection: own}, []client.Object{configMap(ClusterInfo, "other", "x"), rootCA()}, "https://own.example.com", v1alpha1.ServerFromConnection, "ROOT"},
 		"but nothing in a pod, whose service IP helps nobody": {
-			Facts{Connection: own, InCluster: true}, []client.Object{rootCA()}, "", "", "ROOT"},
+			&Facts{Connection: own, InCluster: true}, []client.Object{rootCA()}, "", "", "ROOT"},
 		"the own CA where the cluster publishes none": {
-			Facts{Connection: own}, nil, "https://own.example.com", v1alpha1.ServerFromConnection, "OWN"},
+			&Facts{Connection: own}, nil, "https://own.example.com", v1alpha1.ServerFromConnection, "OWN"},
 		"or its file": {
-			Facts{Connection: &rest.Config{Host: "h", TLSClientConfig: rest.TLSClientConfig{CAFile: caFile}}}, nil, "h", v1alpha1.ServerFromConnection, "FILE"},
+			&Facts{Connection: &rest.Config{Host: "h", TLSClientConfig: rest.TLSClientConfig{CAFile: caFile}}}, nil, "h", v1alpha1.ServerFromConnection, "FILE"},
 		"and none where the machine's own roots are trusted": {
-			Facts{Connection: &rest.Config{Host: "h"}}, nil, "h", v1alpha1.ServerFromConnection, ""},
+			&Facts{Connection: &rest.Config{Host: "h"}}, nil, "h", v1alpha1.ServerFromConnection, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			test.facts.Reader = fake.NewClientBuilder().WithObjects(test.objects...).Build()
@@ -126,14 +126,14 @@ func TestEndpointSaysWhatCannotBeRead(t *testing.T) {
 	}
 	connection := &rest.Config{Host: "h", TLSClientConfig: rest.TLSClientConfig{CAFile: "/nowhere"}}
 	for name, test := range map[string]struct {
-		facts Facts
+		facts *Facts
 		want  string
 	}{
-		"a cluster-info that is no kubeconfig": {Facts{Reader: fake.NewClientBuilder().WithObjects(info("{{not a kubeconfig")).Build()},
+		"a cluster-info that is no kubeconfig": {&Facts{Reader: fake.NewClientBuilder().WithObjects(info("{{not a kubeconfig")).Build()},
 			"ConfigMap kube-public/cluster-info: key kubeconfig cannot be read: correct it, or start the operator with --kubeconfig-server: yaml"},
-		"a ConfigMap that cannot be read": {Facts{Reader: broken(ClusterInfo)}, "read ConfigMap kube-public/cluster-info: no cache"},
-		"a CA that cannot be read":        {Facts{Reader: broken(RootCA)}, "read ConfigMap kube-system/kube-root-ca.crt: no cache"},
-		"a CA file that is not there":     {Facts{Reader: fake.NewClientBuilder().Build()}, "read the CA of the operator's own connection: open /nowhere"},
+		"a ConfigMap that cannot be read": {&Facts{Reader: broken(ClusterInfo)}, "read ConfigMap kube-public/cluster-info: no cache"},
+		"a CA that cannot be read":        {&Facts{Reader: broken(RootCA)}, "read ConfigMap kube-system/kube-root-ca.crt: no cache"},
+		"a CA file that is not there":     {&Facts{Reader: fake.NewClientBuilder().Build()}, "read the CA of the operator's own connection: open /nowhere"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			test.facts.Connection = connection
@@ -141,5 +141,31 @@ func TestEndpointSaysWhatCannotBeRead(t *testing.T) {
 				t.Errorf("got %v, want %q", err, test.want)
 			}
 		})
+	}
+}
+
+func TestAClusterInfoIsReadOnceAndAgainWhereItChanges(t *testing.T) {
+	there := info(kubeadm)
+	api := fake.NewClientBuilder().WithObjects(there).Build()
+	facts := &Facts{Reader: api, Connection: &rest.Config{Host: "h"}}
+	endpoint := func() string {
+		t.Helper()
+		found, err := facts.Endpoint(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found.Server
+	}
+	first := endpoint()
+	once := facts.parsed.Load()
+	if second := endpoint(); second != first || facts.parsed.Load() != once {
+		t.Errorf("got %s and %s, or it was parsed twice", first, second)
+	}
+	there.Data["kubeconfig"] = named
+	if err := api.Update(t.Context(), there); err != nil {
+		t.Fatal(err)
+	}
+	if third := endpoint(); third != "https://this.example.com" {
+		t.Errorf("got %s once it has changed", third)
 	}
 }

@@ -6,6 +6,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -209,11 +210,19 @@ func withoutMessages(identity *v1alpha1.ClientIdentity) *v1alpha1.ClientIdentity
 	return bare
 }
 
-// clusterFacts lets through the ConfigMaps that say what this cluster is.
+// clusterFacts lets through the ConfigMaps that say what this cluster is, where they say something else than before: every identity
+// is looked at then.
 func clusterFacts() predicate.Predicate {
-	return predicate.NewPredicateFuncs(func(o client.Object) bool {
+	return predicate.And(predicate.NewPredicateFuncs(func(o client.Object) bool {
 		key := client.ObjectKeyFromObject(o)
 		return key == cluster.ClusterInfo || key == cluster.RootCA
+	}), predicate.Funcs{
+		CreateFunc: func(e event.CreateEvent) bool { return !e.IsInInitialList }, // every identity is looked at anyway
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			before, ok := e.ObjectOld.(*corev1.ConfigMap)
+			after, isToo := e.ObjectNew.(*corev1.ConfigMap)
+			return !ok || !isToo || !maps.Equal(before.Data, after.Data)
+		},
 	})
 }
 

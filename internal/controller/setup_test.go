@@ -109,3 +109,22 @@ func TestClusterFactsAreTwoConfigMaps(t *testing.T) {
 		}
 	}
 }
+
+func TestEverybodyIsLookedAtWhereAFactOfTheClusterChanges(t *testing.T) {
+	info := func(server string, annotations map[string]string) *corev1.ConfigMap {
+		return &corev1.ConfigMap{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "kube-public", Name: "cluster-info", Annotations: annotations}, Data: map[string]string{"kubeconfig": server},
+		}
+	}
+	changed := clusterFacts()
+	for after, want := range map[*corev1.ConfigMap]bool{
+		info("b", nil): true, info("a", map[string]string{"note": "new"}): false, info("a", nil): false,
+	} {
+		if got := changed.Update(event.UpdateEvent{ObjectOld: info("a", nil), ObjectNew: after}); got != want {
+			t.Errorf("%+v: %t", after, got)
+		}
+	}
+	if changed.Create(event.CreateEvent{Object: info("a", nil), IsInInitialList: true}) || !changed.Delete(event.DeleteEvent{Object: info("a", nil)}) {
+		t.Error("it is looked at where it was there before, or not where it goes")
+	}
+}
