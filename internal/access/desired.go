@@ -93,16 +93,18 @@ func Desired(id *v1alpha1.ClientIdentity, namespaces []Namespace, protected sets
 			result.Missing = append(result.Missing, *gap)
 			continue
 		}
-		for _, namespace := range chosen {
-			roleRef := rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: b.RoleRef.Kind, Name: b.RoleRef.Name}
-			result.add(namespace, b.Name, roleRef, id, subject(id, b.Group, credentialGroup))
+		roleRef := rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: b.RoleRef.Kind, Name: b.RoleRef.Name}
+		wanted := wantedOf(id, b.Name, roleRef, subject(id, b.Group, credentialGroup))
+		result.Bindings = slices.Grow(result.Bindings, len(chosen))
+		for _, wanted.Namespace = range chosen {
+			result.Bindings = append(result.Bindings, wanted)
 		}
 	}
 	for i := range id.Spec.ClusterRoleBindings {
 		b := &id.Spec.ClusterRoleBindings[i]
 		if result.inWindow(b.Name, b.BindingWindow, now) {
 			roleRef := rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: b.RoleRef.Name}
-			result.add("", b.Name, roleRef, id, subject(id, b.Group, credentialGroup))
+			result.Bindings = append(result.Bindings, wantedOf(id, b.Name, roleRef, subject(id, b.Group, credentialGroup)))
 		}
 	}
 	slices.SortFunc(result.Bindings, func(a, b Binding) int { return a.Key().Compare(b.Key()) })
@@ -121,14 +123,9 @@ func BindingName(identity, binding string, roleRef rbacv1.RoleRef) string {
 	return "clientidentity:" + identity + ":" + binding + ":" + hex.EncodeToString(sum[:5])
 }
 
-func (r *Result) add(namespace, specName string, roleRef rbacv1.RoleRef, id *v1alpha1.ClientIdentity, subject rbacv1.Subject) {
-	r.Bindings = append(r.Bindings, Binding{
-		Namespace: namespace,
-		Name:      BindingName(id.Name, specName, roleRef),
-		SpecName:  specName,
-		RoleRef:   roleRef,
-		Subject:   subject,
-	})
+// wantedOf is what a binding of the spec wants, cluster-wide until it is put into a namespace.
+func wantedOf(id *v1alpha1.ClientIdentity, specName string, roleRef rbacv1.RoleRef, subject rbacv1.Subject) Binding {
+	return Binding{Name: BindingName(id.Name, specName, roleRef), SpecName: specName, RoleRef: roleRef, Subject: subject}
 }
 
 // inWindow reports whether validFrom <= now < validUntil, and notes when that changes.

@@ -121,16 +121,16 @@ func (p Plan) Gone() bool {
 // in nothing but Conflicts.
 func Diff(desired []Binding, observed []Observed) Plan {
 	var plan Plan
-	byKey := make(map[Key]Observed, len(observed))
-	for _, have := range observed {
-		byKey[have.Key()] = have
+	byKey := make(map[Key]int, len(observed))
+	for i := range observed {
+		byKey[observed[i].Key()] = i
 	}
 	desired = slices.SortedFunc(slices.Values(desired), func(a, b Binding) int { return a.Key().Compare(b.Key()) })
 	wanted := make(map[Key]bool, len(desired))
 	for _, want := range desired {
 		wanted[want.Key()] = true
-		if have, exists := byKey[want.Key()]; exists {
-			plan.wanted(Change{Want: want, Have: have})
+		if i, exists := byKey[want.Key()]; exists {
+			plan.wanted(Change{Want: want, Have: observed[i]})
 		} else {
 			plan.Create = append(plan.Create, want)
 		}

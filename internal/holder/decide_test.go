@@ -40,7 +40,7 @@ type world struct {
 func at(d time.Duration) *metav1.Time { return &metav1.Time{Time: now.Add(d)} }
 
 // newWorld is a renewal of device laptop, with the newest of its two certificates; the device tablet is enrolled, too.
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	key, err := certificate.GenerateKey(v1alpha1.PrivateKey{})
 	if err != nil {
@@ -81,7 +81,7 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-func (w *world) ask(t *testing.T, subject certificate.Subject, key crypto.Signer) {
+func (w *world) ask(t testing.TB, subject certificate.Subject, key crypto.Signer) {
 	t.Helper()
 	var err error
 	if w.request.PEM, err = certificate.NewRequest(key, subject); err != nil {

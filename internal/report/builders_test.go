@@ -50,7 +50,7 @@ func issued(lifetime time.Duration) *v1alpha1.CertificateStatus {
 }
 
 // published returns a certificate that was asked for after the start, for an hour, and has just been published.
-func published(t *testing.T, serialNumber int64, after time.Duration) *Certificate {
+func published(t testing.TB, serialNumber int64, after time.Duration) *Certificate {
 	t.Helper()
 	key, err := certificate.GenerateKey(v1alpha1.PrivateKey{Algorithm: v1alpha1.ECDSA})
 	if err != nil {
