@@ -19,6 +19,7 @@ import (
 	"github.com/clientidentity/operator/internal/problem"
 	"github.com/clientidentity/operator/internal/renewal"
 	"github.com/clientidentity/operator/internal/report"
+	"github.com/clientidentity/operator/internal/secret"
 	"github.com/clientidentity/operator/internal/timing"
 )
 
@@ -77,9 +78,9 @@ func (c *credential) spread(since time.Time, identity *v1alpha1.ClientIdentity) 
 
 // request asks for a certificate, with a key that is new or, where the rotation policy says so, the published one.
 func (c *credential) request(ctx context.Context, l look.Look, plan renewal.Plan) issuance.Outcome {
-	key, same, err := c.keyFor(ctx, l, plan.Reason)
-	if err != nil {
-		return issuance.Outcome{Err: err}
+	key, same, wait := c.keyFor(ctx, l, plan.Reason)
+	if wait != nil {
+		return *wait
 	}
 	log.FromContext(ctx).Info("issuing a certificate", "reason", plan.Reason, "message", plan.Message)
 	subject := certificate.SubjectFor(&l.Identity.Spec, l.Identity.UID)
@@ -98,29 +99,49 @@ func (c *credential) request(ctx context.Context, l look.Look, plan renewal.Plan
 }
 
 // keyFor returns the key for the next certificate: a new one, or the published one where the rotation policy
-// says so and it is known to be ours, and whether it is that. It reads live first, so that a stale cache never issues twice.
-func (c *credential) keyFor(ctx context.Context, l look.Look, reason renewal.Reason) (key crypto.Signer, same bool, err error) {
-	published := l.Published
-	if l.Status.SecretRef != nil {
-		if published, err = c.secrets.Confirm(ctx, &l.Status, published); err != nil {
-			return nil, false, err
-		}
-		if !l.Published.Cached() {
-			// What the cache says of the identity may be old, and a certificate cannot be taken back.
-			if err := look.Unchanged(ctx, c.live, l.Identity); err != nil {
-				return nil, false, err
-			}
+// says so and it is known to be ours, and whether it is that; or what came of it where there is none. It reads live first, so that a
+// stale cache never issues twice.
+func (c *credential) keyFor(ctx context.Context, l look.Look, reason renewal.Reason) (key crypto.Signer, same bool, none *issuance.Outcome) {
+	policy := l.Identity.Spec.PrivateKey
+	if policy.RotationPolicy != v1alpha1.RotationNever {
+		if key, none = c.newKey(l, reason); none != nil {
+			return nil, false, none
 		}
 	}
-	policy := l.Identity.Spec.PrivateKey
+	published, err := c.confirmed(ctx, l)
+	if err != nil {
+		return nil, false, &issuance.Outcome{Err: err}
+	}
 	if policy.RotationPolicy == v1alpha1.RotationNever && published.Usable() && published.Credential != nil &&
 		!access.Revoked(l.Identity, l.Status.Certificate, l.PublishedGroups()) && !revokedAlone(l) && certificate.KeyMatches(policy, published.Credential.Key) {
 		return published.Credential.Key, true, nil
 	}
-	if key, err = certificate.GenerateKey(policy); err != nil {
-		return nil, false, fmt.Errorf("generate a private key (%s): %w", reason, err)
+	if key == nil {
+		key, none = c.newKey(l, reason)
 	}
-	return key, false, nil
+	return key, false, none
+}
+
+// confirmed returns the published credential as it is now, past the cache.
+func (c *credential) confirmed(ctx context.Context, l look.Look) (secret.Published, error) {
+	if l.Status.SecretRef == nil {
+		return l.Published, nil
+	}
+	published, err := c.secrets.Confirm(ctx, &l.Status, l.Published)
+	if err == nil && !l.Published.Cached() {
+		// What the cache says of the identity may be old, and a certificate cannot be taken back.
+		err = look.Unchanged(ctx, c.live, l.Identity)
+	}
+	return published, err
+}
+
+// newKey returns a new key, or what came of it where there is none yet.
+func (c *credential) newKey(l look.Look, reason renewal.Reason) (crypto.Signer, *issuance.Outcome) {
+	key, none := c.requests.NewKey(l.Identity)
+	if none != nil && none.Err != nil && problem.As(none.Err) == nil {
+		none.Err = fmt.Errorf("generate a private key (%s): %w", reason, none.Err)
+	}
+	return key, none
 }
 
 // scheduleAfter returns when a certificate that was just published is renewed.

@@ -63,6 +63,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, con
 		WatchesMetadata(enrolment.NewMetadata(), toIdentity).
 		WatchesMetadata(newNamespace(), r.namespaces(), builder.WithPredicates(namespaceChanged())).
 		WatchesRawSource(source.Func(r.lookAtBindings)).
+		WatchesRawSource(source.Func(r.keysMade)).
 		WatchesRawSource(source.Channel(r.everyone, handler.EnqueueRequestsFromMapFunc(r.allRequests))).
 		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.allRequests), builder.WithPredicates(clusterFacts())).
 		WithOptions(controller.Options{
@@ -75,6 +76,12 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, con
 		built = built.WatchesRawSource(source.Channel(r.reachChanged, handler.EnqueueRequestsFromMapFunc(r.revokedRequests)))
 	}
 	return built.Complete(r)
+}
+
+// keysMade asks for a pass over each identity whose key has been made.
+func (r *Reconciler) keysMade(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+	r.credential.requests.KeysMade(func(identity string) { queue.Add(requestFor(identity)) })
+	return nil
 }
 
 // logConstructor names the identity in each line: without the empty namespace of a cluster-scoped object.

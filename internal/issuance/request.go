@@ -41,6 +41,7 @@ func (r *Requests) Request(ctx context.Context, identity *v1alpha1.ClientIdentit
 		csrName: identity.Name + "-" + strings.ToLower(rand.Text()[:10]),
 	}
 	r.open.put(identity.Name, identity.UID, open)
+	r.keys.forget(identity.Name)
 	return r.submit(ctx, identity, open)
 }
 

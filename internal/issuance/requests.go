@@ -38,11 +38,12 @@ type Requests struct {
 	clock  clock.PassiveClock
 
 	open *openRequests
+	keys *keys
 }
 
 // NewRequests returns requests without any open one. Cached reads from a cache and knows its own writes; live reads past it.
 func NewRequests(cached client.Client, live client.Reader, prover proof.Prover, now clock.PassiveClock) *Requests {
-	return &Requests{client: cached, live: live, prover: prover, clock: now, open: newOpenRequests()}
+	return &Requests{client: cached, live: live, prover: prover, clock: now, open: newOpenRequests(), keys: newKeys(now)}
 }
 
 // Order is what is asked of a signer.
@@ -90,7 +91,10 @@ func (r *Requests) Get(identity *v1alpha1.ClientIdentity) *Open { return r.open.
 
 // Forget drops the open request of the identity of that name, and its key with it: its certificate was published, or
 // the identity is gone.
-func (r *Requests) Forget(name string) { r.open.forget(name) }
+func (r *Requests) Forget(name string) {
+	r.open.forget(name)
+	r.keys.forget(name)
+}
 
 // fail gives a request up.
 func (r *Requests) fail(identity *v1alpha1.ClientIdentity, open *Open, reason, message string) Outcome {
