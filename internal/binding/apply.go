@@ -31,15 +31,27 @@ type application struct {
 	live bool
 }
 
-// timeForWrites bounds the writes of bindings in one pass. A selector may ask for thousands: the rest is written by the
-// next pass, and the credential waits for none of them.
-const timeForWrites = 30 * time.Second
+const (
+	// timeForWrites bounds the writes of bindings in one pass, as far as a revocation asks for them.
+	timeForWrites = 30 * time.Second
+	// timeForOthers is how long a pass begins with any other one. A selector may ask for thousands: the rest is written by later passes, so
+	// that some such identities do not take all workers from the others, and the credential waits for none of them.
+	timeForOthers = 200 * time.Millisecond
+)
 
 // carryOut makes the writes of the plan. What a revocation takes away comes first, and of that what lets a holder read the
 // Secret: everything else would be too late for it.
 func (a *application) carryOut(ctx context.Context) *tally {
 	ctx, cancel := context.WithTimeout(ctx, timeForWrites)
 	defer cancel()
+	others, cancelOthers := context.WithTimeout(ctx, timeForOthers)
+	defer cancelOthers()
+	timeFor := func(have access.Observed) context.Context {
+		if a.urgency(have) == notUrgent {
+			return others
+		}
+		return ctx
+	}
 	updates := slices.SortedStableFunc(slices.Values(a.plan.Update), func(x, y access.Change) int { return cmp.Compare(a.urgency(x.Have), a.urgency(y.Have)) })
 	deletions := slices.SortedStableFunc(slices.Values(a.plan.Delete), func(x, y access.Observed) int { return cmp.Compare(a.urgency(x), a.urgency(y)) })
 	urgent := slices.IndexFunc(deletions, func(o access.Observed) bool { return a.urgency(o) == notUrgent })
@@ -48,7 +60,7 @@ func (a *application) carryOut(ctx context.Context) *tally {
 	}
 	t := &tally{found: observations{}, settled: sets.New[access.Key]()}
 	remove := func(have access.Observed) {
-		_ = t.inTime(ctx) && t.add(have.Key(), have.RoleRef, a.remove(ctx, a.observed[have.Key()]))
+		_ = t.inTime(timeFor(have)) && t.add(have.Key(), have.RoleRef, a.remove(ctx, a.observed[have.Key()]))
 	}
 	for _, have := range deletions[:urgent] {
 		remove(have)
@@ -57,18 +69,18 @@ func (a *application) carryOut(ctx context.Context) *tally {
 		_ = t.inTime(ctx) && t.add(have.Key(), have.RoleRef, a.empty(ctx, a.observed[have.Key()]))
 	}
 	for _, change := range updates {
-		if t.inTime(ctx) && t.add(change.Have.Key(), change.Want.RoleRef, a.update(ctx, a.observed[change.Have.Key()], change.Want)) && !change.Have.Deleting {
+		if t.inTime(timeFor(change.Have)) && t.add(change.Have.Key(), change.Want.RoleRef, a.update(ctx, a.observed[change.Have.Key()], change.Want)) && !change.Have.Deleting {
 			t.bound++
 		}
 	}
 	for _, want := range a.plan.Create {
-		if t.inTime(ctx) && t.add(want.Key(), want.RoleRef, a.create(ctx, want)) {
+		if t.inTime(others) && t.add(want.Key(), want.RoleRef, a.create(ctx, want)) {
 			t.bound++
 		}
 	}
 	for _, change := range a.plan.Replace {
 		key, role := change.Have.Key(), change.Want.RoleRef
-		if t.inTime(ctx) && t.add(key, role, a.remove(ctx, a.observed[key])) && t.add(key, role, a.create(ctx, change.Want)) {
+		if t.inTime(others) && t.add(key, role, a.remove(ctx, a.observed[key])) && t.add(key, role, a.create(ctx, change.Want)) {
 			t.bound++
 		}
 	}
