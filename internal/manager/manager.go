@@ -28,6 +28,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/bulkhead"
 	"github.com/clientidentity/operator/internal/cluster"
 	"github.com/clientidentity/operator/internal/controller"
 	"github.com/clientidentity/operator/internal/kubeconfig"
@@ -63,6 +64,7 @@ func New(ctx context.Context, connection *rest.Config, options Options) (ctrl.Ma
 	// API Priority and Fairness is the throttle.
 	connection = rest.CopyConfig(connection)
 	connection.QPS = -1
+	bounds := fairly(connection, options)
 	scheme := Scheme()
 	mgr, err := ctrl.NewManager(connection, ctrl.Options{
 		Scheme:                        scheme,
@@ -85,10 +87,10 @@ func New(ctx context.Context, connection *rest.Config, options Options) (ctrl.Ma
 	if err := mgr.AddReadyzCheck("caches", cachesSynced(mgr)); err != nil {
 		return nil, fmt.Errorf("set up /readyz: %w", err)
 	}
-	return mgr, addController(ctx, mgr, connection, options)
+	return mgr, addController(ctx, mgr, connection, bounds, options)
 }
 
-func addController(ctx context.Context, mgr ctrl.Manager, connection *rest.Config, options Options) error {
+func addController(ctx context.Context, mgr ctrl.Manager, connection *rest.Config, bounds *bulkhead.Bulkhead, options Options) error {
 	live, small, err := liveClients(mgr, connection)
 	if err != nil {
 		return fmt.Errorf("set up the uncached clients: %w", err)
@@ -125,7 +127,7 @@ func addController(ctx context.Context, mgr ctrl.Manager, connection *rest.Confi
 		Cached:  mgr.GetClient(),
 		Live:    live,
 		Small:   small,
-		Prover:  prover,
+		Prover:  fairProver{prover, bounds},
 		Cluster: facts,
 		Events:  mgr.GetEventRecorder(name),
 		Metrics: past,
