@@ -8,6 +8,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
@@ -18,12 +19,19 @@ import (
 // the API server speaks of: a Secret that it speaks of is not deleted before it speaks of another one, so that no credential
 // is lost between the two.
 func (s *Store) RemoveOthers(ctx context.Context, identity *v1alpha1.ClientIdentity, keep *v1alpha1.SecretReference) error {
+	return s.removeOwned(ctx, identity, func(found *metav1.PartialObjectMetadata) bool {
+		return keep != nil && keep.Namespace == found.Namespace && keep.Name == found.Name
+	})
+}
+
+// removeOwned deletes the Secrets of an identity that are not spared.
+func (s *Store) removeOwned(ctx context.Context, identity *v1alpha1.ClientIdentity, spare func(*metav1.PartialObjectMetadata) bool) error {
 	owned, err := s.owned(ctx, identity)
 	if err != nil {
 		return err
 	}
 	for i := range owned {
-		if keep != nil && keep.Namespace == owned[i].Namespace && keep.Name == owned[i].Name {
+		if spare(&owned[i]) {
 			continue
 		}
 		if err := s.remove(ctx, &owned[i]); err != nil {
@@ -55,12 +63,15 @@ func (s *Store) Any(ctx context.Context, identity *v1alpha1.ClientIdentity, ref 
 // says whether the published one is gone, and returns a problem while somebody's finalizer keeps one. NamespaceExists says
 // whether the namespace of the published one is there.
 func (s *Store) Withdraw(ctx context.Context, identity *v1alpha1.ClientIdentity, ref *v1alpha1.SecretReference, namespaceExists bool) (bool, error) {
+	var removed types.UID
 	if ref != nil {
-		if err := s.withdrawPublished(ctx, ref, namespaceExists); err != nil {
+		var err error
+		if removed, err = s.withdrawPublished(ctx, ref, namespaceExists); err != nil {
 			return false, err
 		}
 	}
-	if err := s.RemoveOthers(ctx, identity, nil); err != nil {
+	// The cache may still have what was deleted just now.
+	if err := s.removeOwned(ctx, identity, func(found *metav1.PartialObjectMetadata) bool { return found.UID == removed }); err != nil {
 		return true, err
 	}
 	strays, err := s.owned(ctx, identity)
@@ -75,21 +86,22 @@ func (s *Store) Withdraw(ctx context.Context, identity *v1alpha1.ClientIdentity,
 	return true, nil
 }
 
-func (s *Store) withdrawPublished(ctx context.Context, ref *v1alpha1.SecretReference, namespaceExists bool) error {
+// withdrawPublished deletes the published Secret, and says which one it deleted.
+func (s *Store) withdrawPublished(ctx context.Context, ref *v1alpha1.SecretReference, namespaceExists bool) (types.UID, error) {
 	live, err := s.live(ctx, ref)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if live == nil {
-		return s.beyondReach(ctx, ref, namespaceExists)
+		return "", s.beyondReach(ctx, ref, namespaceExists)
 	}
 	if err := s.remove(ctx, live); err != nil {
-		return err
+		return "", err
 	}
 	if len(live.Finalizers) > 0 {
-		return s.held(live)
+		return "", s.held(live)
 	}
-	return nil
+	return live.UID, nil
 }
 
 // beyondReach returns a problem where the published Secret is in a namespace that the operator may not look into
