@@ -61,7 +61,8 @@ func runManager() error {
 	if err != nil {
 		return err
 	}
-	logger.Info("starting", "version", version, "revision", revision, "inCluster", options.InCluster, "secretNamespaces", options.SecretNamespaces)
+	logger.Info("starting", "version", version, "revision", revision, "inCluster", options.InCluster, "secretNamespaces", options.SecretNamespaces,
+		"memoryLimit", manager.LimitMemory())
 	return mgr.Start(ctx)
 }
 

@@ -35,21 +35,12 @@ func running(found objects) corev1.Container {
 
 // What config has, too, is compared with config. This is about the rest.
 var _ = Describe("A value of the chart means", func() {
-	DescribeTable("nine tenths of the memory limit for Go",
-		func(limit, goLimit string) {
-			Expect(running(charted("--set", "resources.limits.memory="+limit)).Env).To(ConsistOf(corev1.EnvVar{Name: "GOMEMLIMIT", Value: goLimit}))
-		},
-		Entry(nil, "256Mi", "230MiB"),
-		Entry(nil, "1Gi", "921MiB"),
-		Entry(nil, "1.5Gi", "1382MiB"),
-		Entry(nil, "1G", "858MiB"),
-		Entry(nil, "500000k", "429MiB"),
-	)
-
-	It("no limit for Go where there is none for the pod, and somebody's own where he sets it", func() {
+	It("that the operator is told the memory limit of the pod, where there is one, and somebody's own for Go beside it", func() {
+		told := corev1.EnvVar{Name: "MEMORY_LIMIT", ValueFrom: &corev1.EnvVarSource{ResourceFieldRef: &corev1.ResourceFieldSelector{Resource: "limits.memory"}}}
+		Expect(running(charted("--set", "resources.limits.memory=1Gi")).Env).To(ConsistOf(told))
 		Expect(running(charted("--set", "resources.limits=null")).Env).To(BeEmpty())
 		own := corev1.EnvVar{Name: "GOMEMLIMIT", Value: "100MiB"}
-		Expect(running(charted("--set", "extraEnv[0].name=GOMEMLIMIT,extraEnv[0].value=100MiB")).Env).To(ConsistOf(own))
+		Expect(running(charted("--set", "extraEnv[0].name=GOMEMLIMIT,extraEnv[0].value=100MiB")).Env).To(ConsistOf(told, own))
 	})
 
 	It("one image, by tag and digest", func() {

@@ -28,7 +28,11 @@ func Container(ctx context.Context, admin client.Client) (corev1.Container, erro
 func Environment(container corev1.Container) []string {
 	var environment []string
 	for _, variable := range container.Env {
-		environment = append(environment, variable.Name+"="+variable.Value)
+		value := variable.Value
+		if from := variable.ValueFrom; from != nil && from.ResourceFieldRef != nil && from.ResourceFieldRef.Resource == "limits.memory" {
+			value = strconv.FormatInt(container.Resources.Limits.Memory().Value(), 10)
+		}
+		environment = append(environment, variable.Name+"="+value)
 	}
 	return environment
 }

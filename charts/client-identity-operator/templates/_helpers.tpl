@@ -65,12 +65,3 @@ app.kubernetes.io/component: manager
 {{ .repository }}:{{ .tag | default $.Chart.AppVersion }}{{ with .digest }}@{{ . }}{{ end }}
 {{- end -}}
 {{- end -}}
-
-{{/* Nine tenths of a memory limit, as Go's GOMEMLIMIT takes it. */}}
-{{- define "client-identity-operator.memoryLimit" -}}
-{{- $limit := toString . -}}
-{{- $number := regexFind "^[0-9]+(\\.[0-9]+)?" $limit -}}
-{{- $units := dict "" 1 "k" 1e3 "M" 1e6 "G" 1e9 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 -}}
-{{- $unit := get $units (trimPrefix $number $limit) | required (printf "resources.limits.memory %q: write it in Mi or Gi" $limit) -}}
-{{- printf "%dMiB" (divf (mulf $number $unit 0.9) 1048576 | floor | int64) -}}
-{{- end -}}
