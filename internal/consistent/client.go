@@ -20,13 +20,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
-	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
-	"sigs.k8s.io/controller-runtime/pkg/event"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
 // remembered is how long a write counts that the cache does not come to show: it is mostly behind by milliseconds, and
@@ -62,8 +58,9 @@ type write struct {
 // flight is a write that was not answered yet.
 type flight struct {
 	count int
-	// deleted are the objects that were seen to go meanwhile.
+	// deleted are the objects that were seen to go meanwhile, and shown is what the cache came to have.
 	deleted []types.UID
+	shown   client.Object
 }
 
 // New returns a client on top of one that reads from caches. Slim does to an object what the caches do; nil does nothing.
@@ -174,33 +171,6 @@ func (c *Client) Writing(object client.Object, do func() (client.Object, error))
 	return err
 }
 
-// Watching returns a handler that tells this client of objects that go, before the other handler hears of it: what is gone
-// is not read from memory by the pass that follows.
-func (c *Client) Watching(next handler.EventHandler) handler.EventHandler {
-	return handler.Funcs{
-		CreateFunc: next.Create, UpdateFunc: next.Update, GenericFunc: next.Generic,
-		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-			c.gone(e.Object)
-			next.Delete(ctx, e, queue)
-		},
-	}
-}
-
-func (c *Client) gone(object client.Object) {
-	which, err := c.idOf(object, client.ObjectKeyFromObject(object))
-	if err != nil {
-		return // of no kind that is written here
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if last, known := c.writes[which]; known && last.uid == object.GetUID() {
-		delete(c.writes, which)
-	}
-	if open := c.flights[which]; open != nil {
-		open.deleted = append(open.deleted, object.GetUID())
-	}
-}
-
 func (c *Client) begin(which id) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -228,6 +198,10 @@ func (c *Client) finish(which id, result *write) {
 	}
 	if last, known := c.writes[which]; known && last.object != nil && result.object != nil && older(result.object, last.object) {
 		return // answered late
+	}
+	if open.shown != nil && result.object != nil && open.shown.GetUID() == result.uid && !older(open.shown, result.object) {
+		delete(c.writes, which) // and later than the cache came to show it
+		return
 	}
 	c.writes[which] = *result
 	c.sweep(result.at)
