@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/text"
 )
 
 // keptText bounds, in bytes, a name or a message that is kept. None of ours is nearly as long, so that a cut one
@@ -20,10 +21,14 @@ var LabelNames = []string{v1alpha1.ManagedByLabel, v1alpha1.IdentityLabel}
 func Slim(object metav1.Object) {
 	object.SetManagedFields(nil)
 	object.SetAnnotations(nil)
+	object.SetNamespace(text.Shared(object.GetNamespace()))
 	labels := map[string]string{}
 	for _, name := range LabelNames {
 		if value, ok := object.GetLabels()[name]; ok {
 			labels[name] = value
+			if name == v1alpha1.ManagedByLabel {
+				labels[name] = text.Shared(value)
+			}
 		}
 	}
 	object.SetLabels(labels)
@@ -33,7 +38,7 @@ func Slim(object metav1.Object) {
 	}
 	var owners []metav1.OwnerReference
 	if owner := metav1.GetControllerOf(object); owner != nil {
-		owner.APIVersion, owner.Kind = Cut(owner.APIVersion), Cut(owner.Kind)
+		owner.APIVersion, owner.Kind = text.Shared(Cut(owner.APIVersion)), text.Shared(Cut(owner.Kind))
 		owner.Name, owner.UID = Cut(owner.Name), Cut(owner.UID)
 		owners = append(owners, *owner)
 	}

@@ -132,7 +132,7 @@ func addController(ctx context.Context, mgr ctrl.Manager, connection *rest.Confi
 		Events:  mgr.GetEventRecorder(name),
 		Metrics: past,
 		Clock:   options.Clock,
-		Slim:    func(object client.Object) { _, _ = slimDependent(object) },
+		Slim:    slim,
 
 		ClientCAsChanged: clientCAsChanged,
 		Observed:         observed,
@@ -227,6 +227,7 @@ func cacheOptions(options Options) cache.Options {
 	return cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
+			&v1alpha1.ClientIdentity{}:                  {Transform: slimIdentity},
 			&certificatesv1.CertificateSigningRequest{}: {Label: aboutIdentities(), Transform: slimDependent},
 			&rbacv1.RoleBinding{}:                       {Label: ours, Transform: slimDependent},
 			&rbacv1.ClusterRoleBinding{}:                {Label: ours, Transform: slimDependent},

@@ -7,10 +7,12 @@ import (
 	certificatesv1 "k8s.io/api/certificates/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clientidentity/operator/internal/dependent"
 	"github.com/clientidentity/operator/internal/enrolment"
 	"github.com/clientidentity/operator/internal/secret"
+	"github.com/clientidentity/operator/internal/text"
 )
 
 // Whoever may create role bindings, Roles or Secrets in one namespace can give them our labels, and up to a megabyte and a half of anything
@@ -27,6 +29,12 @@ const (
 	keptData = 64<<10 + 1
 )
 
+// slim does to an object that was written what the caches do to one that is watched.
+func slim(object client.Object) {
+	_, _ = slimIdentity(object)
+	_, _ = slimDependent(object)
+}
+
 // slimNamespace keeps the labels, which selectors look at.
 func slimNamespace(in any) (any, error) {
 	if namespace, ok := in.(metav1.Object); ok {
@@ -42,10 +50,10 @@ func slimDependent(in any) (any, error) {
 	switch object := in.(type) {
 	case *rbacv1.RoleBinding:
 		dependent.Slim(object)
-		object.RoleRef.Name, object.Subjects = dependent.Cut(object.RoleRef.Name), slimSubjects(object.Subjects)
+		object.RoleRef, object.Subjects = slimRoleRef(object.RoleRef), slimSubjects(object.Subjects)
 	case *rbacv1.ClusterRoleBinding:
 		dependent.Slim(object)
-		object.RoleRef.Name, object.Subjects = dependent.Cut(object.RoleRef.Name), slimSubjects(object.Subjects)
+		object.RoleRef, object.Subjects = slimRoleRef(object.RoleRef), slimSubjects(object.Subjects)
 	case *rbacv1.Role:
 		dependent.Slim(object)
 		object.Rules = slimRules(object.Rules)
@@ -62,10 +70,14 @@ func slimDependent(in any) (any, error) {
 	return in, nil
 }
 
+func slimRoleRef(ref rbacv1.RoleRef) rbacv1.RoleRef {
+	return rbacv1.RoleRef{APIGroup: text.Shared(ref.APIGroup), Kind: text.Shared(ref.Kind), Name: text.Shared(dependent.Cut(ref.Name))}
+}
+
 func slimSubjects(subjects []rbacv1.Subject) []rbacv1.Subject {
 	var kept []rbacv1.Subject
 	for _, s := range subjects[:min(len(subjects), keptSubjects)] {
-		kept = append(kept, rbacv1.Subject{Kind: dependent.Cut(s.Kind), APIGroup: dependent.Cut(s.APIGroup), Name: dependent.Cut(s.Name), Namespace: dependent.Cut(s.Namespace)})
+		kept = append(kept, rbacv1.Subject{Kind: text.Shared(dependent.Cut(s.Kind)), APIGroup: text.Shared(dependent.Cut(s.APIGroup)), Name: dependent.Cut(s.Name), Namespace: dependent.Cut(s.Namespace)})
 	}
 	return kept
 }
@@ -94,10 +106,10 @@ func slimRequest(csr *certificatesv1.CertificateSigningRequest) {
 	csr.Spec.Extra, csr.Spec.Groups = nil, nil
 	csr.Spec.SignerName, csr.Spec.Username = dependent.Cut(csr.Spec.SignerName), dependent.Cut(csr.Spec.Username)
 	csr.Spec.Usages = csr.Spec.Usages[:min(len(csr.Spec.Usages), keptConditions)]
-	if owner := metav1.GetControllerOf(csr); owner != nil && dependent.IsIdentity(owner) {
+	if owner := metav1.GetControllerOf(csr); owner != nil && dependent.IsIdentity(owner) && len(csr.Status.Certificate) == 0 {
 		csr.Spec.Request = append([]byte(nil), csr.Spec.Request[:min(len(csr.Spec.Request), keptData)]...)
 	} else {
-		csr.Spec.Request = nil // a holder's: it is read live before anything is decided
+		csr.Spec.Request = nil // signed, or a holder's: that is read live before anything is decided
 	}
 	csr.Status.Certificate = append([]byte(nil), csr.Status.Certificate[:min(len(csr.Status.Certificate), keptData)]...)
 	var kept []certificatesv1.CertificateSigningRequestCondition

@@ -7,6 +7,7 @@ package text
 import (
 	"strings"
 	"unicode"
+	"unique"
 )
 
 // mark stands at the end of what was cut.
@@ -31,4 +32,15 @@ func Printable(s string) string {
 		}
 		return r
 	}, s)
+}
+
+// maxShared bounds, in bytes, what is shared: longer texts are hardly ever the same.
+const maxShared = 256
+
+// Shared returns the same text in memory that all others have who ask for it: for what many objects in memory say alike.
+func Shared[T ~string](s T) T {
+	if s == "" || len(s) > maxShared {
+		return s
+	}
+	return T(unique.Make(string(s)).Value())
 }
