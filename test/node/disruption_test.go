@@ -5,6 +5,7 @@ package node
 
 import (
 	"fmt"
+	"strings"
 	"syscall"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -112,9 +113,11 @@ func testEmptiedSecret() {
 	stream.ready()
 }
 
-// testMemory expects that what came before did not bring a pod to its limit.
+// testMemory expects that what came before did not bring a pod to its limit, of which the operator was told.
 func testMemory() {
 	for _, pod := range operatorPods() {
+		limit := pod.Spec.Containers[0].Resources.Limits.Memory().Value()
+		Expect(strings.Split(kernelSays(processOf(pod), "environ")[0], "\x00")).To(ContainElement(fmt.Sprint("MEMORY_LIMIT=", limit)))
 		AddReportEntry(pod.Name+" used at most", peakMemory(pod))
 		for _, status := range pod.Status.ContainerStatuses {
 			for _, ended := range []*corev1.ContainerStateTerminated{status.State.Terminated, status.LastTerminationState.Terminated} {
