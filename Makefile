@@ -99,7 +99,7 @@ build: ## Build the operator and the kubectl plugin: bin/manager, bin/kubectl-cl
 	$(BUILD_MANAGER) -o $(PLUGIN) ./cmd/kubectl-clientidentity
 
 .PHONY: generate
-generate: $(CONTROLLER_GEN) docs ## Generate the deep copies of the API types, their reference, and Argo CD's ConfigMap.
+generate: $(CONTROLLER_GEN) docs performance ## Generate the deep copies of the API types, their reference, Argo CD's ConfigMap, and what was measured.
 	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/...
 	go run ./hack/argocd > config/argocd/argocd-cm.yaml
 
@@ -110,6 +110,10 @@ docs: $(CRD_REF_DOCS) ## Generate docs/reference (the API from its types, the me
 		--renderer=markdown --output-path=docs/reference/api.md
 	go run ./hack/metricsdocs > docs/reference/metrics.md
 	go run ./hack/plugindocs > docs/kubectl-plugin.md
+
+.PHONY: performance
+performance: ## Make the tables and plots of docs/performance.md from the results in docs/performance.
+	@go -C hack/performance run . -page $(CURDIR)/docs/performance.md -results $(CURDIR)/docs/performance -images $(CURDIR)/docs/images
 
 .PHONY: dashboard
 dashboard: ## Generate the Grafana dashboard from hack/observability/dashboard.
@@ -138,6 +142,7 @@ lint: $(GOLANGCI_LINT) ## Run golangci-lint.
 	cd hack/image && $(CURDIR)/$(GOLANGCI_LINT) run
 	cd hack/node && $(CURDIR)/$(GOLANGCI_LINT) run
 	cd hack/krew && $(CURDIR)/$(GOLANGCI_LINT) run
+	cd hack/performance && $(CURDIR)/$(GOLANGCI_LINT) run
 
 .PHONY: verify
 verify: ## Check that generated files, go.mod and licence headers are up to date.
@@ -162,9 +167,10 @@ test-unit: ## Run the unit tests: fast, without a control plane.
 	CGO_ENABLED=1 go test -race ./api/... ./internal/... ./cmd/...
 
 .PHONY: test-image
-test-image: ## Run the tests of what packs and pushes the image, and of what packs the kubectl plugin for krew.
+test-image: ## Run the tests of what packs and pushes the image, of what packs the kubectl plugin for krew, and of what draws the plots.
 	go -C hack/image test -count=1 ./...
 	go -C hack/krew test -count=1 ./...
+	go -C hack/performance test -count=1 ./...
 
 .PHONY: test-integration
 test-integration: control-plane prometheus helm ## Run the integration tests on a real control plane (TEST_PKGS, TEST_ARGS narrow it).

@@ -24,7 +24,7 @@ trap 'rm -rf "$before"' EXIT
 # copy_generated copies every generated file to the folder $1, paths kept.
 copy_generated() {
 	find api config docs charts README.md \
-		\( -name 'zz_generated.*' -o -name '*.yaml' -o -name '*.md' -o -name '*.json' \) -type f -print0 |
+		\( -name 'zz_generated.*' -o -name '*.yaml' -o -name '*.md' -o -name '*.json' -o -name '*.svg' \) -type f -print0 |
 		while IFS= read -r -d '' file; do
 			mkdir -p "$1/$(dirname "$file")"
 			cp "$file" "$1/$file"
