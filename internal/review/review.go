@@ -7,11 +7,15 @@ package review
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/json"
 	"fmt"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
+	"k8s.io/apimachinery/pkg/util/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
@@ -26,6 +30,8 @@ const (
 	PerRequest = 16
 	// AtOnce is how many are asked for at a time in all.
 	AtOnce = 64
+	// maxShared bounds how many answers a reviewer remembers that shares them.
+	maxShared = 1024
 )
 
 // Permission is something that a user must be allowed to do.
@@ -72,11 +78,21 @@ func Acting(identity *v1alpha1.ClientIdentity) []Permission {
 type Reviewer struct {
 	client client.Client
 	slots  chan struct{}
+	// shared are permissions that somebody had a moment ago, and age is how long that is; nil where each is asked for.
+	shared *cache.LRUExpireCache
+	age    time.Duration
 }
 
 // NewReviewer returns a reviewer that asks through a client without a cache.
 func NewReviewer(c client.Client) *Reviewer {
 	return &Reviewer{client: c, slots: make(chan struct{}, AtOnce)}
+}
+
+// Sharing returns a reviewer that asks only once for what the same user was allowed in the last moment, of so long an age. Who creates
+// thousands of identities is asked for the same permissions thousands of times. What was not allowed is asked for again. The
+// API server itself decides by role bindings as its watches have them, and so is a moment behind with what somebody has lost.
+func (r *Reviewer) Sharing(age time.Duration) *Reviewer {
+	return &Reviewer{client: r.client, slots: r.slots, shared: cache.NewLRUExpireCache(maxShared), age: age}
 }
 
 // Missing returns which of the permissions the user does not have, in the same order. It fails where even one answer
@@ -105,6 +121,34 @@ func (r *Reviewer) Missing(ctx context.Context, user authenticationv1.UserInfo, 
 }
 
 func (r *Reviewer) allowed(ctx context.Context, user authenticationv1.UserInfo, p Permission) (bool, error) {
+	if r.shared == nil {
+		return r.ask(ctx, user, p)
+	}
+	question, err := hash(user, p)
+	if err != nil {
+		return false, err
+	}
+	if _, known := r.shared.Get(question); known {
+		return true, nil
+	}
+	asked := time.Now()
+	allowed, err := r.ask(ctx, user, p)
+	if allowed && err == nil {
+		r.shared.Add(question, nil, r.age-time.Since(asked))
+	}
+	return allowed, err
+}
+
+// hash identifies a question, in the same memory for each: users have groups and extras of any length.
+func hash(user authenticationv1.UserInfo, p Permission) ([sha256.Size]byte, error) {
+	question, err := json.Marshal(struct {
+		User       authenticationv1.UserInfo
+		Permission Permission
+	}{user, p})
+	return sha256.Sum256(question), err
+}
+
+func (r *Reviewer) ask(ctx context.Context, user authenticationv1.UserInfo, p Permission) (bool, error) {
 	select {
 	case r.slots <- struct{}{}:
 		defer func() { <-r.slots }()

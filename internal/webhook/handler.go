@@ -22,6 +22,10 @@ import (
 	"github.com/clientidentity/operator/internal/review"
 )
 
+// sharedFor is for how long requests share what one of their maker's permissions was found to be: thousands of identities are applied at
+// once, and each needs the same ones. What somebody has lost counts so much longer here, at most.
+const sharedFor = time.Second
+
 // Handler answers whether a requester may ask for an identity.
 type Handler struct {
 	reviewer               *review.Reviewer
@@ -30,7 +34,7 @@ type Handler struct {
 
 // NewHandler returns a handler that asks through a client without a cache.
 func NewHandler(live client.Client, defaultSecretNamespace string) *Handler {
-	return &Handler{reviewer: review.NewReviewer(live), defaultSecretNamespace: defaultSecretNamespace}
+	return &Handler{reviewer: review.NewReviewer(live).Sharing(sharedFor), defaultSecretNamespace: defaultSecretNamespace}
 }
 
 // Handle answers one request. Whatever it cannot decide it refuses.
