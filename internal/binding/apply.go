@@ -46,12 +46,6 @@ func (a *application) carryOut(ctx context.Context) *tally {
 	defer cancel()
 	others, cancelOthers := context.WithTimeout(ctx, timeForOthers)
 	defer cancelOthers()
-	timeFor := func(have access.Observed) context.Context {
-		if a.urgency(have) == notUrgent {
-			return others
-		}
-		return ctx
-	}
 	updates := slices.SortedStableFunc(slices.Values(a.plan.Update), func(x, y access.Change) int { return cmp.Compare(a.urgency(x.Have), a.urgency(y.Have)) })
 	deletions := slices.SortedStableFunc(slices.Values(a.plan.Delete), func(x, y access.Observed) int { return cmp.Compare(a.urgency(x), a.urgency(y)) })
 	urgent := slices.IndexFunc(deletions, func(o access.Observed) bool { return a.urgency(o) == notUrgent })
@@ -60,7 +54,7 @@ func (a *application) carryOut(ctx context.Context) *tally {
 	}
 	t := &tally{found: observations{}, settled: sets.New[access.Key]()}
 	remove := func(have access.Observed) {
-		_ = t.inTime(timeFor(have)) && t.add(have.Key(), have.RoleRef, a.remove(ctx, a.observed[have.Key()]))
+		_ = a.inTime(ctx, others, t, have) && t.add(have.Key(), have.RoleRef, a.remove(ctx, a.observed[have.Key()]))
 	}
 	for _, have := range deletions[:urgent] {
 		remove(have)
@@ -69,7 +63,7 @@ func (a *application) carryOut(ctx context.Context) *tally {
 		_ = t.inTime(ctx) && t.add(have.Key(), have.RoleRef, a.empty(ctx, a.observed[have.Key()]))
 	}
 	for _, change := range updates {
-		if t.inTime(timeFor(change.Have)) && t.add(change.Have.Key(), change.Want.RoleRef, a.update(ctx, a.observed[change.Have.Key()], change.Want)) && !change.Have.Deleting {
+		if a.inTime(ctx, others, t, change.Have) && t.add(change.Have.Key(), change.Want.RoleRef, a.update(ctx, a.observed[change.Have.Key()], change.Want)) && !change.Have.Deleting {
 			t.bound++
 		}
 	}
@@ -92,6 +86,14 @@ func (a *application) carryOut(ctx context.Context) *tally {
 
 // notUrgent is the urgency of what a revocation does not wait for.
 const notUrgent = 2
+
+// inTime says whether there is time to change a binding: a revocation has more of it than others.
+func (a *application) inTime(revoking, others context.Context, t *tally, have access.Observed) bool {
+	if a.urgency(have) == notUrgent {
+		return t.inTime(others)
+	}
+	return t.inTime(revoking)
+}
 
 // urgency says how early a binding is to be changed or deleted: 0 comes first.
 func (a *application) urgency(have access.Observed) int {

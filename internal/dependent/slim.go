@@ -46,9 +46,9 @@ func Slim(object metav1.Object) {
 }
 
 // Cut returns a copy of at most keptText bytes, so that the long original can be freed.
-func Cut[T ~string](text T) T {
-	if len(text) <= keptText {
-		return text
+func Cut[T ~string](long T) T {
+	if len(long) <= keptText {
+		return long
 	}
-	return T(append([]byte(nil), text[:keptText]...))
+	return T(append([]byte(nil), long[:keptText]...))
 }

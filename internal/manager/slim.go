@@ -96,8 +96,8 @@ func slimRules(rules []rbacv1.PolicyRule) []rbacv1.PolicyRule {
 
 func slimTexts(texts []string) []string {
 	var kept []string
-	for _, text := range texts[:min(len(texts), keptRules)] {
-		kept = append(kept, dependent.Cut(text))
+	for _, long := range texts[:min(len(texts), keptRules)] {
+		kept = append(kept, dependent.Cut(long))
 	}
 	return kept
 }
