@@ -45,6 +45,9 @@ func (w *world) measureAll(ctx context.Context, subjects []subject) error {
 	}
 	for round := 1; round <= w.Rounds; round++ {
 		for _, s := range subjects {
+			if !slices.ContainsFunc(s.phases(), func(p result.Phase) bool { return w.due(p, s, round) }) {
+				continue
+			}
 			if err := working(ctx, s, func() error { return w.turn(ctx, s, round) }); err != nil {
 				return fmt.Errorf("round %d, %s: %w", round, s.name(), err)
 			}
@@ -104,6 +107,8 @@ func (w *world) turn(ctx context.Context, s subject, round int) error {
 func (w *world) due(phase result.Phase, s subject, round int) bool {
 	switch {
 	case !slices.Contains(s.phases(), phase) || (round > 1 && !slices.Contains(repeated, phase)):
+		return false
+	case round > 1 && s.name() == result.Floor: // it is for orientation
 		return false
 	case phase == result.Issue:
 		return slices.ContainsFunc(w.only, func(p result.Phase) bool { return p != result.Alone })

@@ -31,6 +31,7 @@ func TestWhichPhasesAreDue(t *testing.T) {
 		"nothing comes before the issue":        {[]result.Phase{result.Restart}, 1, newOurs(nil), []result.Phase{result.Issue, result.Restart}},
 		"one after the other needs no batch":    {[]result.Phase{result.Alone}, 1, newOurs(nil), []result.Phase{result.Alone}},
 		"only what was withdrawn is activated":  {[]result.Phase{result.Activate}, 1, newOurs(nil), []result.Phase{result.Issue, result.Withdraw, result.Activate}},
+		"the floor is measured once":            {result.Phases, 2, newFloor(nil), nil},
 		"the floor has nothing that is changed": {result.Phases, 1, newFloor(nil), []result.Phase{result.Alone, result.Issue}},
 	} {
 		t.Run(name, func(t *testing.T) {

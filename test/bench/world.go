@@ -58,6 +58,7 @@ func newWorld(ctx context.Context, s settings) (w *world, err error) {
 	if w.cp, err = controlplane.Start(ctx, controlplane.Options{}); err != nil {
 		return nil, err
 	}
+	w.say("it can be looked at with KUBECONFIG=%s", w.cp.Kubeconfig())
 	if err := w.prepare(ctx); err != nil {
 		return nil, errors.Join(err, w.stop())
 	}
