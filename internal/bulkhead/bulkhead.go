@@ -115,7 +115,7 @@ func (b *Bulkhead) forget(where string, at *place) {
 	}
 }
 
-// Wrap bounds the writes of a connection, by resource and namespace. Writes that are in no namespace, and reads, go on as they are.
+// Wrap bounds the writes of a connection, by resource and namespace. Writes that are in no namespace, events, and reads go on as they are.
 func (b *Bulkhead) Wrap(next http.RoundTripper) http.RoundTripper { return bounded{b, next} }
 
 type bounded struct {
@@ -144,7 +144,7 @@ func placeOf(request *http.Request) string {
 	}
 	_, rest, found := strings.Cut(request.URL.Path, "/namespaces/")
 	parts := strings.SplitN(rest, "/", 3)
-	if !found || len(parts) < 2 {
+	if !found || len(parts) < 2 || parts[1] == "events" { // which no worker waits for
 		return ""
 	}
 	return parts[1] + " in namespace " + parts[0]

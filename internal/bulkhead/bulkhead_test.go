@@ -58,6 +58,13 @@ func full(t *testing.T) (*Bulkhead, http.RoundTripper) {
 	return b, through
 }
 
+// known returns of how many places something is remembered.
+func (b *Bulkhead) known() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.places)
+}
+
 func TestAPlaceThatHangs(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, *Bulkhead, http.RoundTripper){
 		"refuses whoever comes after a while, and then at once": func(t *testing.T, _ *Bulkhead, through http.RoundTripper) {
@@ -88,8 +95,18 @@ func TestAPlaceThatHangs(t *testing.T) {
 				t.Errorf("after %s: %v", took, err)
 			}
 		},
-		"keeps no reads, and nothing that is in no namespace": func(t *testing.T, _ *Bulkhead, through http.RoundTripper) {
-			for method, path := range map[string]string{http.MethodGet: slowSecrets, http.MethodPatch: "/apis/clientidentity.dev/v1alpha1/clientidentities/slow/status"} {
+		"keeps no reads, nothing that is in no namespace, and no event": func(t *testing.T, b *Bulkhead, through http.RoundTripper) {
+			events := "/apis/events.k8s.io/v1/namespaces/slow/events"
+			for range 2 {
+				go func() { _, _ = send(t.Context(), t, through, http.MethodPost, events) }()
+			}
+			synctest.Wait()
+			if known := b.known(); known != 1 {
+				t.Errorf("%d places are bounded, of which no worker waits for events", known)
+			}
+			for method, path := range map[string]string{
+				http.MethodGet: slowSecrets, http.MethodPatch: "/apis/clientidentity.dev/v1alpha1/clientidentities/slow/status", http.MethodPost: events,
+			} {
 				if _, err := send(t.Context(), t, through, method, path); err != nil {
 					t.Error(err)
 				}
@@ -108,10 +125,8 @@ func TestAPlaceThatHangs(t *testing.T) {
 				b, through := full(t)
 				test(t, b, through)
 				time.Sleep(time.Minute)
-				b.mu.Lock()
-				defer b.mu.Unlock()
-				if len(b.places) > 0 {
-					t.Errorf("places are remembered that nobody is in: %v", b.places)
+				if known := b.known(); known > 0 {
+					t.Errorf("%d places are remembered that nobody is in", known)
 				}
 			})
 		})
