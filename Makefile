@@ -215,7 +215,7 @@ upgrade-fixture: control-plane ## Freeze a release for the tests of upgrades: CO
 	go run ./test/upgrade/generate -commit '$(COMMIT)' -release '$(RELEASE)'
 
 .PHONY: bench
-bench: control-plane ## Measure the operator beside a bare client with the same calls and account: a table, bin/bench.json (N=10000, BENCH_ARGS=-help).
+bench: control-plane $(if $(findstring cert-manager,$(BENCH_ARGS)),cert-manager) ## Measure the operator beside a bare client with the same calls and account: a table, bin/bench.json (N=10000, BENCH_ARGS=-help).
 	go run ./test/bench $(if $(N),-identities $(N)) $(BENCH_ARGS)
 
 .PHONY: cert-manager

@@ -38,7 +38,7 @@ func main() {
 
 // start does what the flags say.
 func start(ctx context.Context) error {
-	s := settings{only: result.Phases, who: result.Subjects}
+	s := settings{only: result.Phases, who: []result.Subject{result.Operator, result.Bare, result.Floor}}
 	flag.IntVar(&s.Identities, "identities", 1000, "How many identities there are.")
 	flag.IntVar(&s.Workers, "workers", 16, "How many are worked on at a time, by the bare client and by whoever changes identities.")
 	flag.IntVar(&s.Namespaces, "namespaces", 13, "How many namespaces the role bindings are spread over.")
@@ -48,8 +48,8 @@ func start(ctx context.Context) error {
 	flag.DurationVar(&s.quiet, "quiet", 20*time.Second, "How long nothing is changed.")
 	flag.StringVar(&s.json, "json", "bin/bench.json", "Where the numbers are written.")
 	flag.StringVar(&s.manager, "manager", "", "A binary of the operator; without, it is built.")
-	list(&s.only, "phases", "Which phases are measured")
-	list(&s.who, "subjects", "Who is measured")
+	list(&s.only, result.Phases, "phases", "Which phases are measured")
+	list(&s.who, result.Subjects, "subjects", "Who is measured")
 	denies := flag.Bool("deny", false, "Measure instead what a request costs that the API server asks the operator about.")
 	fleet := flag.Int("fleet", 10_000, "With -deny, how many identities there are in the second half.")
 	calls := flag.Int("plugin", 0, "Measure instead what the exec plugin adds to that many calls of kubectl.")
@@ -68,14 +68,13 @@ func start(ctx context.Context) error {
 	return run(ctx, s)
 }
 
-// list adds a flag for some of a list.
-func list[T ~string](chosen *[]T, name, what string) {
-	flag.Func(name, fmt.Sprintf("%s, comma-separated, of: %s.", what, joined(*chosen)), choose(chosen))
+// list adds a flag for some of all; what is chosen already is the default.
+func list[T ~string](chosen *[]T, all []T, name, what string) {
+	flag.Func(name, fmt.Sprintf("%s, comma-separated, of: %s. (default %s)", what, joined(all), joined(*chosen)), choose(chosen, all))
 }
 
-// choose returns what sets a list to some of what it has.
-func choose[T ~string](chosen *[]T) func(string) error {
-	all := *chosen
+// choose returns what sets a list to some of all.
+func choose[T ~string](chosen *[]T, all []T) func(string) error {
 	return func(value string) error {
 		*chosen = nil
 		for one := range strings.SplitSeq(value, ",") {

@@ -49,7 +49,7 @@ func (b *batch) nameOf(i int) string { return fmt.Sprintf("%s-%d", b.prefix, i) 
 
 // newSubjects returns those that are asked for, in the order in which they are measured in the first round.
 func newSubjects(w *world) []subject {
-	all := []subject{newBare(w), newFloor(w), newOurs(w)}
+	all := []subject{newBare(w), newFloor(w), newOurs(w), newCertManager(w)}
 	return slices.DeleteFunc(all, func(s subject) bool { return !slices.Contains(w.who, s.name()) })
 }
 

@@ -59,7 +59,7 @@ func TestATableHasTheMediansOfTheRounds(t *testing.T) {
 
 func TestAListNamesWhatItDoesNotKnow(t *testing.T) {
 	chosen := []result.Phase{result.Issue, result.Renew}
-	set := choose(&chosen)
+	set := choose(&chosen, chosen)
 	if err := set("renew"); err != nil || len(chosen) != 1 || chosen[0] != result.Renew {
 		t.Errorf("%v (%v)", chosen, err)
 	}
