@@ -37,6 +37,11 @@ const (
 	// timeForOthers is how long a pass begins with any other one. A selector may ask for thousands: the rest is written by later passes, so
 	// that some such identities do not take all workers from the others, and the credential waits for none of them.
 	timeForOthers = 200 * time.Millisecond
+	// fewWrites are made in any case: few identities have more bindings, and where many are changed at once, so that the API server is slow,
+	// none of those goes back to the end of the queue for its last one.
+	fewWrites = 16
+	// untilTheRest is when the next pass follows, behind whoever waits.
+	untilTheRest = 100 * time.Millisecond
 )
 
 // carryOut makes the writes of the plan. What a revocation takes away comes first, and of that what lets a holder read the
@@ -68,13 +73,13 @@ func (a *application) carryOut(ctx context.Context) *tally {
 		}
 	}
 	for _, want := range a.plan.Create {
-		if t.inTime(others) && t.add(want.Key(), want.RoleRef, a.create(ctx, want)) {
+		if t.inTurn(ctx, others) && t.add(want.Key(), want.RoleRef, a.create(ctx, want)) {
 			t.bound++
 		}
 	}
 	for _, change := range a.plan.Replace {
 		key, role := change.Have.Key(), change.Want.RoleRef
-		if t.inTime(others) && t.add(key, role, a.remove(ctx, a.observed[key])) && t.add(key, role, a.create(ctx, change.Want)) {
+		if t.inTurn(ctx, others) && t.add(key, role, a.remove(ctx, a.observed[key])) && t.add(key, role, a.create(ctx, change.Want)) {
 			t.bound++
 		}
 	}
@@ -90,7 +95,7 @@ const notUrgent = 2
 // inTime says whether there is time to change a binding: a revocation has more of it than others.
 func (a *application) inTime(revoking, others context.Context, t *tally, have access.Observed) bool {
 	if a.urgency(have) == notUrgent {
-		return t.inTime(others)
+		return t.inTurn(revoking, others)
 	}
 	return t.inTime(revoking)
 }
@@ -151,7 +156,7 @@ func (a *application) inTheWay(t *tally, missing []access.Gap) error {
 		}
 	}
 	conflicts, waiting := slices.Concat(a.plan.Conflicts, t.conflicts), slices.Concat(a.plan.Waiting, t.waiting)
-	waits(t.left, v1alpha1.ReasonPending, time.Second, "role bindings that are still to be written: %d", t.left)
+	waits(t.left, v1alpha1.ReasonPending, untilTheRest, "role bindings that are still to be written: %d", t.left)
 	waits(len(conflicts), v1alpha1.ReasonBindingConflict, a.writer.SlowLook, "%s", access.Message(conflicts))
 	if len(t.refused) > 0 {
 		all = append(all, problem.NewStalled(v1alpha1.ReasonBindingForbidden,

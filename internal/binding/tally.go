@@ -70,8 +70,8 @@ type tally struct {
 	// err is the first error that nothing more is known of; stale says that a cache was behind.
 	err   error
 	stale bool
-	// written and left count the writes that were made, and those that there was no time for.
-	written, left int
+	// written and left count the writes that were made, and those that there was no time for; tried are those that no revocation waits for.
+	written, left, tried int
 }
 
 type refusal struct {
@@ -92,6 +92,14 @@ func (t *tally) inTime(ctx context.Context) bool {
 		return false
 	}
 	return true
+}
+
+// inTurn says the same of a write that no revocation waits for: the first few have the time of the whole pass, and the rest that of others.
+func (t *tally) inTurn(ctx, others context.Context) bool {
+	if t.tried++; t.tried <= fewWrites {
+		return t.inTime(ctx)
+	}
+	return t.inTime(others)
 }
 
 // add counts an effect, and says whether nothing was in its way. A conflict is nobody's fault: the watch brings what was
