@@ -43,7 +43,7 @@ func start(ctx context.Context) error {
 	flag.IntVar(&s.Workers, "workers", 16, "How many are worked on at a time, by the bare client and by whoever changes identities.")
 	flag.IntVar(&s.Namespaces, "namespaces", 13, "How many namespaces the role bindings are spread over.")
 	flag.IntVar(&s.Bindings, "bindings", 1, "How many role bindings each has.")
-	flag.IntVar(&s.Rounds, "rounds", 3, "How often everybody is measured, in turn; some phases are measured in the first round only.")
+	flag.IntVar(&s.Rounds, "rounds", 2, "How often everybody is measured, in turn; some phases are measured in the first round only.")
 	flag.IntVar(&s.alone, "alone", 100, "How many are made one after the other.")
 	flag.DurationVar(&s.quiet, "quiet", 20*time.Second, "How long nothing is changed.")
 	flag.StringVar(&s.json, "json", "bin/bench.json", "Where the numbers are written.")
