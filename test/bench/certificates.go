@@ -51,6 +51,7 @@ type certificates struct {
 	mu     sync.Mutex
 	prefix string
 	watch  *stopwatch // nil while nothing is waited for
+	done   func(certificate *unstructured.Unstructured, deleted bool) bool
 }
 
 func watchCertificates(ctx context.Context, admin client.WithWatch) (*certificates, error) {
@@ -76,11 +77,11 @@ func watchCertificates(ctx context.Context, admin client.WithWatch) (*certificat
 	return c, nil
 }
 
-// expect makes it tell a batch of each Certificate that is ready from now on.
-func (c *certificates) expect(b *batch) {
+// expect makes it tell a batch of each Certificate that is done from now on.
+func (c *certificates) expect(b *batch, done func(certificate *unstructured.Unstructured, deleted bool) bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.prefix, c.watch = b.prefix+"-", b.stopwatch
+	c.prefix, c.watch, c.done = b.prefix+"-", b.stopwatch, done
 }
 
 // rest makes it wait for nothing.
@@ -94,7 +95,7 @@ func (c *certificates) see(event watch.Event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	object, is := event.Object.(*unstructured.Unstructured)
-	if !is || c.watch == nil || event.Type == watch.Deleted || !certificateIsReady(object) {
+	if !is || c.watch == nil || !c.done(object, event.Type == watch.Deleted) {
 		return
 	}
 	suffix, is := strings.CutPrefix(object.GetName(), c.prefix)
@@ -103,9 +104,11 @@ func (c *certificates) see(event watch.Event) {
 	}
 }
 
-func certificateIsReady(object *unstructured.Unstructured) bool {
-	conditions, _, err := unstructured.NestedSlice(object.Object, "status", "conditions")
-	return err == nil && slices.ContainsFunc(conditions, func(each any) bool {
+func isGone(_ *unstructured.Unstructured, deleted bool) bool { return deleted }
+
+func certificateIsReady(certificate *unstructured.Unstructured, deleted bool) bool {
+	conditions, _, err := unstructured.NestedSlice(certificate.Object, "status", "conditions")
+	return err == nil && !deleted && slices.ContainsFunc(conditions, func(each any) bool {
 		condition, is := each.(map[string]any)
 		return is && condition["type"] == "Ready" && condition["status"] == "True"
 	})

@@ -38,7 +38,7 @@ func TestACertificateIsDoneOnceItIsReady(t *testing.T) {
 				object.Object["status"] = given.status
 			}
 			c.see(watch.Event{Type: given.event, Object: object}) // nothing is waited for yet
-			c.expect(b)
+			c.expect(b, certificateIsReady)
 			c.see(watch.Event{Type: given.event, Object: object})
 			if got := b.finished(); got != given.done {
 				t.Errorf("%d are done, not %d", got, given.done)
@@ -51,12 +51,27 @@ func TestWhoRestsTellsNobody(t *testing.T) {
 	b := &batch{prefix: "batch", count: 1, stopwatch: newStopwatch(1, time.Now)}
 	b.begin(0)
 	c := &certificates{}
-	c.expect(b)
+	c.expect(b, certificateIsReady)
 	c.rest()
 	object := newCertificate("batch-0")
 	object.Object["status"] = map[string]any{"conditions": []any{map[string]any{"type": "Ready", "status": "True"}}}
 	c.see(watch.Event{Type: watch.Modified, Object: object})
 	if b.finished() > 0 {
 		t.Error("a batch that nobody waits for is told of its end")
+	}
+}
+
+func TestADeletedCertificateIsGone(t *testing.T) {
+	b := &batch{prefix: "batch", count: 1, stopwatch: newStopwatch(1, time.Now)}
+	b.begin(0)
+	c := &certificates{}
+	c.expect(b, isGone)
+	c.see(watch.Event{Type: watch.Modified, Object: newCertificate("batch-0")})
+	if b.finished() > 0 {
+		t.Error("one that is changed counts as deleted")
+	}
+	c.see(watch.Event{Type: watch.Deleted, Object: newCertificate("batch-0")})
+	if b.finished() != 1 {
+		t.Error("its end is not told")
 	}
 }

@@ -157,7 +157,7 @@ func (c *certManager) carryOut(ctx context.Context, phase result.Phase, b *batch
 	var err error
 	switch phase {
 	case result.Alone, result.Issue:
-		c.certs.expect(b)
+		c.certs.expect(b, certificateIsReady)
 		err = inParallel(b.workers, b.count, func(i int) error {
 			b.begin(i)
 			if err := c.admin.Create(ctx, newCertificate(b.nameOf(i))); err != nil || b.workers > 1 {
@@ -165,13 +165,11 @@ func (c *certManager) carryOut(ctx context.Context, phase result.Phase, b *batch
 			}
 			return b.wait(ctx, i)
 		})
-		if err == nil {
-			err = b.waitAll(ctx)
-		}
 	case result.Quiet:
 		err = pause(ctx, c.quiet)
 	case result.Delete:
-		err = c.clear(ctx, b)
+		c.certs.expect(b, isGone)
+		err = c.delete(ctx, b, b.begin)
 	default:
 		err = fmt.Errorf("cert-manager does not know the phase %s", phase)
 	}
@@ -181,10 +179,16 @@ func (c *certManager) carryOut(ctx context.Context, phase result.Phase, b *batch
 	return err
 }
 
-// clear deletes Certificates, and waits until nothing of them is left.
+// clear deletes what is left of a batch, which nobody waits for any more.
 func (c *certManager) clear(ctx context.Context, b *batch) error {
 	c.certs.rest()
+	return c.delete(ctx, b, func(int) {})
+}
+
+// delete deletes Certificates, and waits until nothing of them is left.
+func (c *certManager) delete(ctx context.Context, b *batch, before func(i int)) error {
 	err := inParallel(b.workers, b.count, func(i int) error {
+		before(i)
 		return client.IgnoreNotFound(c.admin.Delete(ctx, ofKind(certificateKind, b.nameOf(i), nil)))
 	})
 	if err != nil {
