@@ -4,6 +4,7 @@
 package holders
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -70,8 +71,12 @@ func (p *patient) runUntil(moment <-chan struct{}) bool {
 	case <-ended:
 		return false
 	case <-moment:
-		Expect(cmd.Process.Kill()).To(Succeed())
+		err := cmd.Process.Kill()
 		<-ended
+		if errors.Is(err, os.ErrProcessDone) { // in this very moment
+			return false
+		}
+		Expect(err).NotTo(HaveOccurred())
 		return true
 	}
 }

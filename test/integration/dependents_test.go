@@ -99,10 +99,11 @@ func annotate(name, annotation string) {
 	Expect(admin.Patch(ctx, newIdentity(name), client.RawPatch(types.MergePatchType, []byte(patch)))).To(Succeed())
 }
 
-// nudge makes the operator look at an identity, without asking it for anything.
+// nudge makes the operator look at an identity, without asking it for anything: by a label, since of annotations it only sees its own.
 func nudge(name string) {
 	GinkgoHelper()
-	annotate(name, "example.com/nudge")
+	patch := fmt.Sprintf(`{"metadata":{"labels":{"example.com/nudge":"%d"}}}`, time.Now().UnixNano())
+	Expect(admin.Patch(ctx, newIdentity(name), client.RawPatch(types.MergePatchType, []byte(patch)))).To(Succeed())
 }
 
 // boundIn asks for a RoleBinding named dev to a ClusterRole in a namespace.
