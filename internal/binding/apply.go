@@ -32,15 +32,13 @@ type application struct {
 }
 
 const (
-	// timeForWrites bounds the writes of bindings in one pass, as far as a revocation asks for them.
+	// timeForWrites bounds the writes of bindings in one pass.
 	timeForWrites = 30 * time.Second
-	// timeForOthers is how long a pass begins with any other one. A selector may ask for thousands: the rest is written by later passes, so
-	// that some such identities do not take all workers from the others, and the credential waits for none of them.
-	timeForOthers = 200 * time.Millisecond
-	// fewWrites are made in any case: few identities have more bindings, and where many are changed at once, so that the API server is slow,
-	// none of those goes back to the end of the queue for its last one.
-	fewWrites = 16
-	// untilTheRest is when the next pass follows, behind whoever waits.
+	// turn is how many bindings a pass makes or changes that no revocation waits for. A selector may ask for thousands: the rest is written by
+	// later passes, so that some such identities do not take all workers from the others, and the credential waits for none of them. What
+	// is refused does not count, or it would keep later ones from being made, and nor does what is taken away: access ends at once.
+	turn = 64
+	// untilTheRest is when the next pass follows after a turn, behind whoever waits.
 	untilTheRest = 100 * time.Millisecond
 )
 
@@ -49,8 +47,6 @@ const (
 func (a *application) carryOut(ctx context.Context) *tally {
 	ctx, cancel := context.WithTimeout(ctx, timeForWrites)
 	defer cancel()
-	others, cancelOthers := context.WithTimeout(ctx, timeForOthers)
-	defer cancelOthers()
 	updates := slices.SortedStableFunc(slices.Values(a.plan.Update), func(x, y access.Change) int { return cmp.Compare(a.urgency(x.Have), a.urgency(y.Have)) })
 	deletions := slices.SortedStableFunc(slices.Values(a.plan.Delete), func(x, y access.Observed) int { return cmp.Compare(a.urgency(x), a.urgency(y)) })
 	urgent := slices.IndexFunc(deletions, func(o access.Observed) bool { return a.urgency(o) == notUrgent })
@@ -59,7 +55,7 @@ func (a *application) carryOut(ctx context.Context) *tally {
 	}
 	t := &tally{found: observations{}, settled: sets.New[access.Key]()}
 	remove := func(have access.Observed) {
-		_ = a.inTime(ctx, others, t, have) && t.add(have.Key(), have.RoleRef, a.remove(ctx, a.observed[have.Key()]))
+		_ = t.inTime(ctx) && t.add(have.Key(), have.RoleRef, a.remove(ctx, a.observed[have.Key()]))
 	}
 	for _, have := range deletions[:urgent] {
 		remove(have)
@@ -68,19 +64,19 @@ func (a *application) carryOut(ctx context.Context) *tally {
 		_ = t.inTime(ctx) && t.add(have.Key(), have.RoleRef, a.empty(ctx, a.observed[have.Key()]))
 	}
 	for _, change := range updates {
-		if a.inTime(ctx, others, t, change.Have) && t.add(change.Have.Key(), change.Want.RoleRef, a.update(ctx, a.observed[change.Have.Key()], change.Want)) && !change.Have.Deleting {
-			t.bound++
+		if a.inTime(ctx, t, change.Have) && t.add(change.Have.Key(), change.Want.RoleRef, a.update(ctx, a.observed[change.Have.Key()], change.Want)) {
+			t.made(!change.Have.Deleting)
 		}
 	}
 	for _, want := range a.plan.Create {
-		if t.inTurn(ctx, others) && t.add(want.Key(), want.RoleRef, a.create(ctx, want)) {
-			t.bound++
+		if t.inTurn(ctx) && t.add(want.Key(), want.RoleRef, a.create(ctx, want)) {
+			t.made(true)
 		}
 	}
 	for _, change := range a.plan.Replace {
 		key, role := change.Have.Key(), change.Want.RoleRef
-		if t.inTurn(ctx, others) && t.add(key, role, a.remove(ctx, a.observed[key])) && t.add(key, role, a.create(ctx, change.Want)) {
-			t.bound++
+		if t.inTurn(ctx) && t.add(key, role, a.remove(ctx, a.observed[key])) && t.add(key, role, a.create(ctx, change.Want)) {
+			t.made(true)
 		}
 	}
 	for _, have := range deletions[urgent:] {
@@ -92,12 +88,12 @@ func (a *application) carryOut(ctx context.Context) *tally {
 // notUrgent is the urgency of what a revocation does not wait for.
 const notUrgent = 2
 
-// inTime says whether there is time to change a binding: a revocation has more of it than others.
-func (a *application) inTime(revoking, others context.Context, t *tally, have access.Observed) bool {
+// inTime says whether there is time to change a binding: what a revocation waits for has no turn.
+func (a *application) inTime(ctx context.Context, t *tally, have access.Observed) bool {
 	if a.urgency(have) == notUrgent {
-		return t.inTurn(revoking, others)
+		return t.inTurn(ctx)
 	}
-	return t.inTime(revoking)
+	return t.inTime(ctx)
 }
 
 // urgency says how early a binding is to be changed or deleted: 0 comes first.
@@ -156,7 +152,7 @@ func (a *application) inTheWay(t *tally, missing []access.Gap) error {
 		}
 	}
 	conflicts, waiting := slices.Concat(a.plan.Conflicts, t.conflicts), slices.Concat(a.plan.Waiting, t.waiting)
-	waits(t.left, v1alpha1.ReasonPending, untilTheRest, "role bindings that are still to be written: %d", t.left)
+	waits(t.left, v1alpha1.ReasonPending, t.rest(), "role bindings that are still to be written: %d", t.left)
 	waits(len(conflicts), v1alpha1.ReasonBindingConflict, a.writer.SlowLook, "%s", access.Message(conflicts))
 	if len(t.refused) > 0 {
 		all = append(all, problem.NewStalled(v1alpha1.ReasonBindingForbidden,

@@ -5,12 +5,14 @@ package binding
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
@@ -25,7 +27,7 @@ func TestBindingsThatThereIsNoTimeForAreLeftToTheNextPass(t *testing.T) {
 	tally := run.carryOut(expired)
 	done := run.outcome(tally, nil, nil)
 	known := problem.As(done.Err)
-	if tally.left != 5 || known == nil || known.Reason != v1alpha1.ReasonPending || known.Retry != untilTheRest || done.Stale {
+	if tally.left != 5 || known == nil || known.Reason != v1alpha1.ReasonPending || known.Retry != time.Second || done.Stale {
 		t.Errorf("%d are left: %+v", tally.left, done)
 	}
 }
@@ -46,39 +48,91 @@ func TestABindingThatLostItsLabelsAndStaysIsLookedForAgain(t *testing.T) {
 	}
 }
 
-// slowly creates bindings, each of which takes a while.
+// slowly writes bindings, each of which takes a while, and refuses to make some.
 type slowly struct {
 	client.Client
-	each time.Duration
+	each             time.Duration
+	refuse           func(namespace string) bool
+	created, deleted int
 }
 
-func (s slowly) Create(context.Context, client.Object, ...client.CreateOption) error {
+func (s *slowly) Create(_ context.Context, object client.Object, _ ...client.CreateOption) error {
 	time.Sleep(s.each)
+	if s.refuse != nil && s.refuse(object.GetNamespace()) {
+		return apierrors.NewForbidden(rbacv1.Resource("rolebindings"), object.GetName(), errors.New("exceeded quota"))
+	}
+	s.created++
 	return nil
 }
 
-func TestFewBindingsAreWrittenInOnePassHoweverSlowTheAPIServerIs(t *testing.T) {
+func (s *slowly) Delete(context.Context, client.Object, ...client.DeleteOption) error {
+	time.Sleep(s.each)
+	s.deleted++
+	return nil
+}
+
+// removing returns a binding that grants, and is not wanted any more.
+func removing(namespace string) access.Observed {
+	who := []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "alice"}}
+	return access.Observed{Namespace: namespace, Name: "admin", UID: "u", Owned: true, Subjects: who}
+}
+
+// applying returns an application for so many new bindings, and for the removal of so many.
+func applying(api client.Client, creations, removals int) *application {
+	run := &application{writer: &Writer{Client: api, SlowLook: time.Minute}, identity: &v1alpha1.ClientIdentity{}, observed: observations{}}
+	for i := range creations {
+		run.plan.Create = append(run.plan.Create, access.Binding{Namespace: fmt.Sprintf("team-%04d", i), Name: "view"})
+	}
+	for i := range removals {
+		have := removing(fmt.Sprintf("old-%04d", i))
+		run.plan.Delete = append(run.plan.Delete, have)
+		run.observed[have.Key()] = observation{Observed: have, object: newBinding(have.Key())}
+	}
+	return run
+}
+
+func TestAPassMakesSomeBindingsAndTakesAwayAll(t *testing.T) {
 	for name, test := range map[string]struct {
-		each          time.Duration
-		wanted, wrote int
+		each                time.Duration
+		creations, removals int
+		created, deleted    int
+		retry               time.Duration
 	}{
-		"few on a slow API server":  {time.Second, fewWrites, fewWrites},
-		"many on a slow API server": {time.Second, fewWrites + 1, fewWrites},
-		"many on a fast API server": {time.Millisecond, 100, 100},
-		"more than anybody waits":   {time.Millisecond, 1000, 200},
+		"few on a slow API server":              {time.Second, 16, 2, 16, 2, 0},
+		"more than a turn":                      {time.Millisecond, turn + 1, 0, turn, 0, untilTheRest},
+		"more than the time of a pass":          {700 * time.Millisecond, 50, 0, 43, 0, time.Second},
+		"all that is taken away":                {20 * time.Millisecond, 0, 1000, 0, 1000, 0},
+		"all that is taken away after its turn": {time.Millisecond, 2 * turn, 100, turn, 100, untilTheRest},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				identity := &v1alpha1.ClientIdentity{ObjectMeta: metav1.ObjectMeta{Name: "alice", UID: "a"}}
-				run := application{writer: &Writer{Client: slowly{each: test.each}}, identity: identity}
-				for i := range test.wanted {
-					run.plan.Create = append(run.plan.Create, access.Binding{Namespace: fmt.Sprint("team-", i), Name: "view"})
-				}
+				api := &slowly{each: test.each}
+				run := applying(api, test.creations, test.removals)
 				tally := run.carryOut(t.Context())
-				if tally.bound != test.wrote || tally.left != test.wanted-test.wrote || tally.err != nil {
-					t.Errorf("%d were written and %d are left (%v), want %d of %d", tally.bound, tally.left, tally.err, test.wrote, test.wanted)
+				left := test.creations + test.removals - test.created - test.deleted
+				if api.created != test.created || api.deleted != test.deleted || tally.left != left || tally.err != nil {
+					t.Errorf("%d were made, %d taken away, and %d are left (%v), want %d, %d and %d",
+						api.created, api.deleted, tally.left, tally.err, test.created, test.deleted, left)
+				}
+				if known := problem.As(run.outcome(tally, nil, nil).Err); known != nil && known.Retry != test.retry {
+					t.Errorf("again after %s, want %s", known.Retry, test.retry)
 				}
 			})
 		})
 	}
+}
+
+func TestBindingsThatAreRefusedKeepNoOtherOneFromBeingMadeOrTakenAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const last = "team-0199"
+		api := &slowly{each: 20 * time.Millisecond, refuse: func(namespace string) bool { return namespace != last }}
+		run := applying(api, 200, 1)
+		known := problem.As(run.outcome(run.carryOut(t.Context()), nil, nil).Err)
+		if api.created != 1 || api.deleted != 1 {
+			t.Errorf("%d were made and %d taken away, want one each", api.created, api.deleted)
+		}
+		if known == nil || known.Reason != v1alpha1.ReasonBindingForbidden || known.Retry != time.Minute {
+			t.Errorf("told %+v, want that bindings are forbidden, and another look after a minute", known)
+		}
+	})
 }

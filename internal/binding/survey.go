@@ -64,8 +64,9 @@ const (
 	// restsFor is how many times as long as the last look nobody looks after it: looks take a quarter of the time of one connection
 	// at most, whoever asks for them. Where they are rare, none waits.
 	restsFor = 3
-	// restAfterFailure is how long nobody looks at least after one that failed.
-	restAfterFailure = time.Second
+	// restAfterFailure is how long nobody looks at least after one that failed, and longestRestAfterFailure how long at most: it may have
+	// hung for long, and many wait.
+	restAfterFailure, longestRestAfterFailure = time.Second, 10 * time.Second
 )
 
 // errCutOff is what came of a look that did not end.
@@ -242,7 +243,7 @@ func (w *Writer) look(ctx context.Context, clocks clock.PassiveClock, tell func(
 	}
 	rest = restsFor * clocks.Since(began)
 	if err != nil {
-		rest = max(rest, restAfterFailure)
+		rest = min(max(rest, restAfterFailure), longestRestAfterFailure)
 	}
 	return rest, err
 }

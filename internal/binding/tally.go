@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -70,8 +71,8 @@ type tally struct {
 	// err is the first error that nothing more is known of; stale says that a cache was behind.
 	err   error
 	stale bool
-	// written and left count the writes that were made, and those that there was no time for; tried are those that no revocation waits for.
-	written, left, tried int
+	// written and left count the writes that were made, and those that there was no time for; turned are the bindings that were made or changed.
+	written, left, turned int
 }
 
 type refusal struct {
@@ -94,12 +95,29 @@ func (t *tally) inTime(ctx context.Context) bool {
 	return true
 }
 
-// inTurn says the same of a write that no revocation waits for: the first few have the time of the whole pass, and the rest that of others.
-func (t *tally) inTurn(ctx, others context.Context) bool {
-	if t.tried++; t.tried <= fewWrites {
-		return t.inTime(ctx)
+// inTurn says the same of a binding that is made or changed while no revocation waits for it.
+func (t *tally) inTurn(ctx context.Context) bool {
+	if t.turned >= turn {
+		t.left++
+		return false
 	}
-	return t.inTime(others)
+	return t.inTime(ctx)
+}
+
+// made counts a binding that was made or changed, and whether it is in place by that.
+func (t *tally) made(inPlace bool) {
+	t.turned++
+	if inPlace {
+		t.bound++
+	}
+}
+
+// rest is when a pass follows for what is left.
+func (t *tally) rest() time.Duration {
+	if t.turned >= turn {
+		return untilTheRest
+	}
+	return time.Second
 }
 
 // add counts an effect, and says whether nothing was in its way. A conflict is nobody's fault: the watch brings what was

@@ -115,7 +115,8 @@ func (b *Bulkhead) forget(where string, at *place) {
 	}
 }
 
-// Wrap bounds the writes of a connection, by resource and namespace. Writes that are in no namespace, events, and reads go on as they are.
+// Wrap bounds the writes of a connection, by namespace. Those that are in no namespace, events, reads, and deletions go on as they are: what
+// ends access waits for nothing.
 func (b *Bulkhead) Wrap(next http.RoundTripper) http.RoundTripper { return bounded{b, next} }
 
 type bounded struct {
@@ -137,9 +138,10 @@ func (t bounded) RoundTrip(request *http.Request) (*http.Response, error) {
 	return t.next.RoundTrip(request)
 }
 
-// placeOf returns the resource and the namespace that a request writes to; empty for all others.
+// placeOf returns the namespace that a request writes to; empty for all that are not bounded.
 func placeOf(request *http.Request) string {
-	if request.Method == http.MethodGet || request.Method == http.MethodHead {
+	switch request.Method {
+	case http.MethodGet, http.MethodHead, http.MethodDelete:
 		return ""
 	}
 	_, rest, found := strings.Cut(request.URL.Path, "/namespaces/")
@@ -147,5 +149,5 @@ func placeOf(request *http.Request) string {
 	if !found || len(parts) < 2 || parts[1] == "events" { // which no worker waits for
 		return ""
 	}
-	return parts[1] + " in namespace " + parts[0]
+	return "namespace " + parts[0]
 }

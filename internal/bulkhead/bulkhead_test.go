@@ -90,8 +90,13 @@ func TestAPlaceThatHangs(t *testing.T) {
 				t.Errorf("after %s: %v", took, err)
 			}
 		},
-		"keeps no other resource in the same namespace": func(t *testing.T, _ *Bulkhead, through http.RoundTripper) {
-			if took, err := send(t.Context(), t, through, http.MethodPatch, slowBindings); err != nil || took != 10*time.Second {
+		"keeps other resources of the namespace, too": func(t *testing.T, _ *Bulkhead, through http.RoundTripper) {
+			if took, err := send(t.Context(), t, through, http.MethodPatch, slowBindings); err == nil || took > patience {
+				t.Errorf("after %s: %v", took, err)
+			}
+		},
+		"keeps no deletion": func(t *testing.T, _ *Bulkhead, through http.RoundTripper) {
+			if took, err := send(t.Context(), t, through, http.MethodDelete, slowBindings); err != nil || took != 10*time.Second {
 				t.Errorf("after %s: %v", took, err)
 			}
 		},

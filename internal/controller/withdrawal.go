@@ -67,11 +67,12 @@ func (w *withdrawal) apply(
 	}
 	err, stale := problem.Join(bound.Err, accountErr, secretErr), bound.Stale
 	// Done is what is seen to be gone: the watch brings the next pass.
-	done := err == nil && !stale && bound.Gone
+	done := err == nil && !stale && bound.Gone && !bound.Waits
 	var residual *v1alpha1.ResidualAccess
 	var next time.Time
-	waits := false
-	if unknown := w.residualUnknown(identity, &status); unknown && !done && err == nil {
+	// An identity has one question open: that of what lost its labels comes first, and no other one takes its place.
+	waits := bound.Waits
+	if unknown := w.residualUnknown(identity, &status); unknown && !done && err == nil && !waits {
 		w.bindings.AskResidual(identity, access.HolderOf(identity, &status)) // it may be known by then
 	} else if unknown && done {
 		var looked binding.Outcome

@@ -14,7 +14,7 @@ import (
 	"github.com/clientidentity/operator/internal/proof"
 )
 
-// fairly lets what hangs in one place take half of the workers, and no more: writes of one resource in one namespace, and proofs.
+// fairly lets what hangs in one place take half of the workers, and no more: writes in one namespace that are no deletions, and proofs.
 func fairly(connection *rest.Config, options Options) *bulkhead.Bulkhead {
 	bounds := bulkhead.New(options.ConcurrentReconciles/2, clock.RealClock{})
 	connection.Wrap(bounds.Wrap)
