@@ -37,7 +37,7 @@ const (
 	// turn is how many bindings a pass makes or changes that no revocation waits for. A selector may ask for thousands: the rest is written by
 	// later passes, so that some such identities do not take all workers from the others, and the credential waits for none of them. What
 	// is refused does not count, or it would keep later ones from being made, and nor does what is taken away: access ends at once.
-	turn = 64
+	turn = 24
 	// untilTheRest is when the next pass follows after a turn, behind whoever waits.
 	untilTheRest = 100 * time.Millisecond
 )

@@ -100,7 +100,7 @@ func TestAPassMakesSomeBindingsAndTakesAwayAll(t *testing.T) {
 	}{
 		"few on a slow API server":              {time.Second, 16, 2, 16, 2, 0},
 		"more than a turn":                      {time.Millisecond, turn + 1, 0, turn, 0, untilTheRest},
-		"more than the time of a pass":          {700 * time.Millisecond, 50, 0, 43, 0, time.Second},
+		"more than the time of a pass":          {1900 * time.Millisecond, 20, 0, 16, 0, time.Second},
 		"all that is taken away":                {20 * time.Millisecond, 0, 1000, 0, 1000, 0},
 		"all that is taken away after its turn": {time.Millisecond, 2 * turn, 100, turn, 100, untilTheRest},
 	} {
