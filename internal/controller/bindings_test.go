@@ -141,7 +141,7 @@ func TestABindingThatTheOperatorMayNotCorrectGoes(t *testing.T) {
 }
 
 func TestManyBindingsHoldTheCredentialUpForAWhileOnly(t *testing.T) {
-	const count = 40
+	const count = 20 // in one turn
 	w := newWorld(t, identity("alice", func(id *v1alpha1.ClientIdentity) {
 		for n := range count {
 			id.Spec.ClusterRoleBindings = append(id.Spec.ClusterRoleBindings, v1alpha1.ClusterRoleBinding{
