@@ -125,16 +125,21 @@ func (c *bare) carryOut(ctx context.Context, phase result.Phase, b *batch) error
 
 func (c *bare) clear(ctx context.Context, b *batch) error { return c.delete(ctx, b) }
 
+// credential has a certificate issued, and returns it with the Secret for it.
+func (c *bare) credential(ctx context.Context, id *v1alpha1.ClientIdentity) (got *issued, secret *corev1.Secret, err error) {
+	if got, err = c.issue(ctx, id); err != nil {
+		return nil, nil, err
+	}
+	secret, err = c.secret(id, got)
+	return got, secret, err
+}
+
 // provide does what a fresh identity takes.
 func (c *bare) provide(ctx context.Context, id *v1alpha1.ClientIdentity) error {
 	if err := c.bind(ctx, id); err != nil {
 		return err
 	}
-	got, err := c.issue(ctx, id)
-	if err != nil {
-		return err
-	}
-	secret, err := c.secret(id, got)
+	got, secret, err := c.credential(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -150,11 +155,7 @@ func (c *bare) renew(ctx context.Context, id *v1alpha1.ClientIdentity) error {
 	if err := c.as.Get(ctx, secretOf(id), live); err != nil {
 		return err
 	}
-	got, err := c.issue(ctx, id)
-	if err != nil {
-		return err
-	}
-	secret, err := c.secret(id, got)
+	got, secret, err := c.credential(ctx, id)
 	if err != nil {
 		return err
 	}

@@ -65,11 +65,7 @@ func (c *floor) provide(ctx context.Context, id *v1alpha1.ClientIdentity) error 
 	if err := c.bind(ctx, id); err != nil {
 		return err
 	}
-	got, err := c.issue(ctx, id)
-	if err != nil {
-		return err
-	}
-	secret, err := c.secret(id, got)
+	_, secret, err := c.credential(ctx, id)
 	if err != nil {
 		return err
 	}
