@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 	certificatesv1 "k8s.io/api/certificates/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -82,59 +83,60 @@ func (p *Present) Collect(metrics chan<- prometheus.Metric) {
 		return
 	}
 	now := p.Clock.Now()
+	s := &scrape{metrics: metrics, pairs: map[[2]string]*dto.LabelPair{}}
 	issuers := map[[2]string]int{}
 	for i := range list.Items {
 		identity := &list.Items[i]
-		p.identity(identity, now, metrics)
+		name := s.of(labelIdentity, identity.Name)
+		s.identity(identity, now, name)
 		if since, signer := p.pending(ctx, identity); !since.IsZero() {
-			metrics <- gauge(descs.pending, seconds(since), identity.Name, signer)
+			s.gauge(descs.pending, seconds(since), labels(name, s.shared(labelSigner, signer)))
 		}
 		if c := published(identity); c != nil {
 			issuers[[2]string{c.Issuer, c.AuthorityKeyID}]++
 		}
 	}
 	for issuer, count := range issuers {
-		metrics <- gauge(descs.issuer, float64(count), strings.ToValidUTF8(issuer[0], "?"), issuer[1])
+		s.gauge(descs.issuer, float64(count), labels(s.of(labelIssuer, strings.ToValidUTF8(issuer[0], "?")), s.of(labelAuthorityKeyID, issuer[1])))
 	}
 }
 
-// identity tells of one identity what its spec and status say.
-func (p *Present) identity(identity *v1alpha1.ClientIdentity, now time.Time, metrics chan<- prometheus.Metric) {
-	name, status := identity.Name, &identity.Status
-	metrics <- gauge(descs.state, 1, name, stateOf(identity, now))
-	metrics <- gauge(descs.bindings, float64(status.BoundBindings), name)
+// identity tells of one identity what its spec and status say. Name is the label that names it.
+func (s *scrape) identity(identity *v1alpha1.ClientIdentity, now time.Time, name *dto.LabelPair) {
+	status, alone := &identity.Status, labels(name)
+	s.gauge(descs.state, 1, labels(name, s.shared(labelState, stateOf(identity, now))))
+	s.gauge(descs.bindings, float64(status.BoundBindings), alone)
 	for _, t := range conditions {
 		if c := meta.FindStatusCondition(status.Conditions, t); c != nil {
 			value := 0.0
 			if c.Status == metav1.ConditionTrue {
 				value = 1
 			}
-			metrics <- gauge(descs.condition, value, name, t, c.Reason)
+			s.gauge(descs.condition, value, labels(name, s.shared(labelCondition, t), s.shared(labelReason, c.Reason)))
 		}
 	}
-	timestamp := func(desc *prometheus.Desc, at *metav1.Time) {
+	timestamp := func(desc *prometheus.Desc, at *metav1.Time, labels []*dto.LabelPair) {
 		if at != nil {
-			metrics <- gauge(desc, seconds(at.Time), name)
+			s.gauge(desc, seconds(at.Time), labels)
 		}
 	}
-	timestamp(descs.until, identity.Spec.AccessUntil)
+	timestamp(descs.until, identity.Spec.AccessUntil, alone)
 	if used := status.LastUsed; used != nil {
-		timestamp(descs.used, &used.Time)
+		timestamp(descs.used, &used.Time, alone)
 	}
 	for j := range status.Devices {
 		d := &status.Devices[j]
-		metrics <- gauge(descs.device, 1, name, d.Name, string(d.State))
-		if d.NotAfter != nil {
-			metrics <- gauge(descs.deviceEnd, seconds(d.NotAfter.Time), name, d.Name)
-		}
+		device := s.of(labelDevice, d.Name)
+		s.gauge(descs.device, 1, labels(name, device, s.shared(labelState, string(d.State))))
+		timestamp(descs.deviceEnd, d.NotAfter, labels(name, device))
 	}
 	if c := published(identity); c != nil {
-		timestamp(descs.notBefore, c.NotBefore)
-		timestamp(descs.notAfter, c.NotAfter)
-		timestamp(descs.renewal, c.RenewalTime)
+		timestamp(descs.notBefore, c.NotBefore, alone)
+		timestamp(descs.notAfter, c.NotAfter, alone)
+		timestamp(descs.renewal, c.RenewalTime, alone)
 	}
 	if issuance := status.Issuance; issuance != nil && issuance.FailedAttempts > 0 {
-		metrics <- gauge(descs.attempts, float64(issuance.FailedAttempts), name, issuance.LastFailureReason)
+		s.gauge(descs.attempts, float64(issuance.FailedAttempts), labels(name, s.shared(labelReason, issuance.LastFailureReason)))
 	}
 }
 
@@ -171,15 +173,6 @@ func (p *Present) pending(ctx context.Context, identity *v1alpha1.ClientIdentity
 		return time.Time{}, ""
 	}
 	return csr.CreationTimestamp.Time, p.Signers.label(csr.Spec.SignerName)
-}
-
-// gauge returns a value. The labels are those of the description, and valid UTF-8, since they come from the API.
-func gauge(desc *prometheus.Desc, value float64, labels ...string) prometheus.Metric {
-	metric, err := prometheus.NewConstMetric(desc, prometheus.GaugeValue, value, labels...)
-	if err != nil {
-		return prometheus.NewInvalidMetric(desc, err)
-	}
-	return metric
 }
 
 func seconds(at time.Time) float64 { return float64(at.Unix()) }
