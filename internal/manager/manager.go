@@ -68,6 +68,7 @@ func New(ctx context.Context, connection *rest.Config, options Options) (ctrl.Ma
 	scheme := Scheme()
 	mgr, err := ctrl.NewManager(connection, ctrl.Options{
 		Scheme:                        scheme,
+		MapperProvider:                newMapper,
 		Cache:                         cacheOptions(options),
 		Metrics:                       metricsOptions(options),
 		HealthProbeBindAddress:        options.HealthProbeBindAddress,
