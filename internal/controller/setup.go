@@ -5,9 +5,7 @@ package controller
 
 import (
 	"context"
-	"fmt"
 	"maps"
-	"slices"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -33,7 +31,6 @@ import (
 	"github.com/clientidentity/operator/internal/dependent"
 	"github.com/clientidentity/operator/internal/enrolment"
 	"github.com/clientidentity/operator/internal/issuance"
-	"github.com/clientidentity/operator/internal/look"
 	"github.com/clientidentity/operator/internal/secret"
 )
 
@@ -47,7 +44,7 @@ const longestWait = time.Minute
 // SetupWithManager registers the controller, its watches and its indexes. Concurrent is how many identities are
 // reconciled at a time.
 func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, concurrent int) error {
-	if err := r.index(ctx, mgr.GetFieldIndexer()); err != nil {
+	if err := Index(ctx, mgr.GetFieldIndexer(), r.places); err != nil {
 		return err
 	}
 	toIdentity := r.client.Watching(handler.EnqueueRequestsFromMapFunc(ownerRequests))
@@ -94,53 +91,20 @@ func logConstructor(log logr.Logger) func(*reconcile.Request) logr.Logger {
 	}
 }
 
-func (r *Reconciler) index(ctx context.Context, indexer client.FieldIndexer) error {
-	for index, of := range map[string]client.IndexerFunc{look.IndexUsername: look.UsernameOf, look.IndexBoundByName: look.BoundByName} {
-		if err := indexer.IndexField(ctx, &v1alpha1.ClientIdentity{}, index, of); err != nil {
-			return fmt.Errorf("index identities by username: %w", err)
-		}
-	}
-	if err := indexer.IndexField(ctx, &v1alpha1.ClientIdentity{}, indexNamespace, func(o client.Object) []string {
-		return namespacesOf(r.places, o)
-	}); err != nil {
-		return fmt.Errorf("index identities by namespace: %w", err)
-	}
-	if err := indexer.IndexField(ctx, newNamespace(), look.IndexLabels, look.LabelsOf); err != nil {
-		return fmt.Errorf("index namespaces by label: %w", err)
-	}
-	if err := indexer.IndexField(ctx, &certificatesv1.CertificateSigningRequest{}, issuance.IndexAbout, issuance.About); err != nil {
-		return fmt.Errorf("index requests by identity: %w", err)
-	}
-	for _, object := range []client.Object{
-		&certificatesv1.CertificateSigningRequest{}, &rbacv1.RoleBinding{}, &rbacv1.ClusterRoleBinding{}, &rbacv1.Role{},
-		secret.NewMetadata(), enrolment.NewMetadata(),
-	} {
-		if err := indexer.IndexField(ctx, object, dependent.IndexOwner, ownerIndex); err != nil {
-			return fmt.Errorf("index %T by owner: %w", object, err)
-		}
-	}
-	return nil
-}
-
-// ownerIndex is the function of dependent.IndexOwner.
-func ownerIndex(object client.Object) []string { return dependent.Index(object) }
-
 // ownerRequests asks for a pass over the identities that an object may belong to.
 func ownerRequests(_ context.Context, object client.Object) []reconcile.Request {
-	var requests []reconcile.Request
-	for _, name := range dependent.Identities(object) {
-		requests = append(requests, requestFor(name))
-	}
-	return requests
+	return requestsFor(dependent.Identities(object))
 }
 
 // aboutRequests asks for a pass over the identities that a CertificateSigningRequest belongs to, or is about.
-func aboutRequests(ctx context.Context, object client.Object) []reconcile.Request {
-	requests := ownerRequests(ctx, object)
-	for _, name := range issuance.About(object) {
-		if request := requestFor(name); name != "" && !slices.Contains(requests, request) {
-			requests = append(requests, request)
-		}
+func aboutRequests(_ context.Context, object client.Object) []reconcile.Request {
+	return requestsFor(issuance.About(object))
+}
+
+func requestsFor(names []string) []reconcile.Request {
+	var requests []reconcile.Request
+	for _, name := range names {
+		requests = append(requests, requestFor(name))
 	}
 	return requests
 }

@@ -109,7 +109,7 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 	builder = builder.WithIndex(&corev1.Namespace{}, look.IndexLabels, look.LabelsOf)
 	builder = builder.WithIndex(&certificatesv1.CertificateSigningRequest{}, issuance.IndexAbout, issuance.About)
 	for _, object := range []client.Object{
-		&certificatesv1.CertificateSigningRequest{}, &rbacv1.RoleBinding{}, &rbacv1.ClusterRoleBinding{}, &rbacv1.Role{}, &corev1.Secret{}, &corev1.ServiceAccount{},
+		&rbacv1.RoleBinding{}, &rbacv1.ClusterRoleBinding{}, &rbacv1.Role{}, &corev1.Secret{}, &corev1.ServiceAccount{},
 	} {
 		builder = builder.WithIndex(object, dependent.IndexOwner, ownerIndex)
 	}

@@ -29,10 +29,10 @@ const decisionsPerPass = 20
 // IndexAbout is the index of the caches that finds CertificateSigningRequests by the identities that they may be about.
 const IndexAbout = "about"
 
-// About returns the identities that a request may be about, by its label and by its name: somebody may have moved the label.
+// About returns the identities that a request may be about, by its label, its owner and its name: somebody may have moved the label.
 func About(csr client.Object) []string {
-	about := []string{csr.GetLabels()[v1alpha1.IdentityLabel]}
-	if identity, _, ok := holder.ParseRequestName(csr.GetName()); ok && identity != about[0] {
+	about := dependent.Identities(csr)
+	if identity, _, ok := holder.ParseRequestName(csr.GetName()); ok && !slices.Contains(about, identity) {
 		about = append(about, identity)
 	}
 	return about

@@ -14,20 +14,19 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
-	"github.com/clientidentity/operator/internal/dependent"
 )
 
 // CloseStrays deletes unfinished requests of an identity that this process does not wait for: their keys
 // are gone. Finished ones are left to Kubernetes' cleaner.
 func (r *Requests) CloseStrays(ctx context.Context, identity *v1alpha1.ClientIdentity) error {
 	var list certificatesv1.CertificateSigningRequestList
-	if err := r.client.List(ctx, &list, client.MatchingFields{dependent.IndexOwner: string(identity.UID)}); err != nil {
+	if err := r.client.List(ctx, &list, client.MatchingFields{IndexAbout: identity.Name}, client.UnsafeDisableDeepCopy); err != nil {
 		return fmt.Errorf("list CertificateSigningRequests: %w", err)
 	}
 	wanted := r.open.get(identity.UID)
 	for i := range list.Items {
 		csr := &list.Items[i]
-		if finished(csr) || (wanted != nil && wanted.csrName == csr.Name) {
+		if !metav1.IsControlledBy(csr, identity) || finished(csr) || (wanted != nil && wanted.csrName == csr.Name) {
 			continue
 		}
 		if err := r.close(ctx, csr.Name, csr.UID); err != nil {

@@ -4,11 +4,16 @@
 package manager
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
+	"github.com/clientidentity/operator/internal/holder"
+	certificatesv1 "k8s.io/api/certificates/v1"
+	corev1 "k8s.io/api/core/v1"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -27,13 +32,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clientidentity/operator/api/v1alpha1"
+	"github.com/clientidentity/operator/internal/controller"
 	"github.com/clientidentity/operator/internal/dependent"
 	"github.com/clientidentity/operator/internal/secret"
 )
 
-// mostBytes bounds what the caches keep of one identity that was renewed once, with its Secret's metadata and a role binding: what it
-// is now, and a tenth. docs/performance.md says what follows from it for a pod.
-const mostBytes = 6400
+// mostBytes bounds what the caches keep of one identity that was renewed once, with its Secret's metadata, a role binding, a signed request of
+// the last hour, and the indexes: what it is now, and a tenth. docs/performance.md says what follows from it for a pod.
+const mostBytes = 11400
 
 // someStatus is a status as the operator writes it, of an identity that was renewed once.
 func someStatus(i int, ref *v1alpha1.SecretReference) v1alpha1.ClientIdentityStatus {
@@ -72,6 +78,9 @@ func lists(t *testing.T, count int) map[string][]byte {
 	identities := v1alpha1.ClientIdentityList{TypeMeta: metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "ClientIdentityList"}}
 	secrets := metav1.PartialObjectMetadataList{TypeMeta: metav1.TypeMeta{APIVersion: "meta.k8s.io/v1", Kind: "PartialObjectMetadataList"}}
 	bindings := rbacv1.RoleBindingList{TypeMeta: metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "RoleBindingList"}}
+	requests := certificatesv1.CertificateSigningRequestList{
+		TypeMeta: metav1.TypeMeta{APIVersion: certificatesv1.SchemeGroupVersion.String(), Kind: "CertificateSigningRequestList"},
+	}
 	for i := range count {
 		id := v1alpha1.ClientIdentity{ObjectMeta: metav1.ObjectMeta{
 			Name: fmt.Sprintf("identity-%05d", i), UID: types.UID(fmt.Sprintf("0b1c2d3e-0000-4000-8000-%012d", i)), ResourceVersion: "12345", Generation: 1,
@@ -86,13 +95,14 @@ func lists(t *testing.T, count int) map[string][]byte {
 		id.Status = someStatus(i, &v1alpha1.SecretReference{Namespace: published.Namespace, Name: published.Name, UID: published.UID, ResourceVersion: published.ResourceVersion})
 		identities.Items = append(identities.Items, id)
 		secrets.Items = append(secrets.Items, metav1.PartialObjectMetadata{ObjectMeta: published})
+		requests.Items = append(requests.Items, signedRequest(t, &id))
 		bindings.Items = append(bindings.Items, rbacv1.RoleBinding{
 			ObjectMeta: binding, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "view"},
 			Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: id.Spec.Username}},
 		})
 	}
 	all := map[string][]byte{}
-	for path, list := range map[string]any{"/clientidentities": identities, "/secrets": secrets, "/rolebindings": bindings} {
+	for path, list := range map[string]any{"/clientidentities": identities, "/secrets": secrets, "/rolebindings": bindings, "/certificatesigningrequests": requests} {
 		body, err := json.Marshal(list)
 		if err != nil {
 			t.Fatal(err)
@@ -100,6 +110,32 @@ func lists(t *testing.T, count int) map[string][]byte {
 		all[path] = body
 	}
 	return all
+}
+
+// signedRequest is a request as it is in the hour before Kubernetes deletes it.
+func signedRequest(t *testing.T, identity *v1alpha1.ClientIdentity) certificatesv1.CertificateSigningRequest {
+	t.Helper()
+	made := dependent.Meta(identity, client.ObjectKey{Name: identity.Name + "-abcdefghij"})
+	made.UID, made.ResourceVersion, made.CreationTimestamp = identity.UID, "12345", metav1.Now()
+	pemOf := func(kind string, size int) []byte {
+		return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: bytes.Repeat([]byte{1}, size)})
+	}
+	return certificatesv1.CertificateSigningRequest{
+		ObjectMeta: made,
+		Spec: certificatesv1.CertificateSigningRequestSpec{
+			Request: pemOf("CERTIFICATE REQUEST", 300), SignerName: certificatesv1.KubeAPIServerClientSignerName, ExpirationSeconds: ptr.To[int32](7776000),
+			Usages: holder.Usages, Username: "system:serviceaccount:client-identity-operator-system:client-identity-operator",
+			UID: "0b1c2d3e-0000-4000-8000-000000000000", Groups: []string{"system:serviceaccounts", "system:serviceaccounts:client-identity-operator-system", "system:authenticated"},
+			Extra: map[string]certificatesv1.ExtraValue{"authentication.kubernetes.io/credential-id": {"JTI=0b1c2d3e-0000-4000-8000-000000000000"}},
+		},
+		Status: certificatesv1.CertificateSigningRequestStatus{
+			Certificate: pemOf("CERTIFICATE", 800),
+			Conditions: []certificatesv1.CertificateSigningRequestCondition{{
+				Type: certificatesv1.CertificateApproved, Status: corev1.ConditionTrue, Reason: "ClientIdentityRequested",
+				Message: "Requested by ClientIdentity " + identity.Name, LastUpdateTime: metav1.Now(), LastTransitionTime: metav1.Now(),
+			}},
+		},
+	}
 }
 
 // heapWith returns how many bytes live on the heap once the caches have so many identities.
@@ -116,7 +152,11 @@ func heapWith(t *testing.T, count int) uint64 {
 			_ = http.NewResponseController(w).Flush()
 			<-r.Context().Done()
 		default:
-			_, _ = w.Write(bodies[r.URL.Path[strings.LastIndex(r.URL.Path, "/"):]])
+			body, ok := bodies[r.URL.Path[strings.LastIndex(r.URL.Path, "/"):]]
+			if !ok {
+				body = []byte(`{"kind":"List","apiVersion":"v1","metadata":{"resourceVersion":"1"}}`)
+			}
+			_, _ = w.Write(body)
 		}
 	}))
 	defer server.Close()
@@ -132,6 +172,9 @@ func heapWith(t *testing.T, count int) uint64 {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
+	if err := controller.Index(ctx, filled, secret.Places{Namespaces: []string{"client-identities"}, Default: "client-identities"}); err != nil {
+		t.Fatal(err)
+	}
 	var running sync.WaitGroup
 	running.Go(func() {
 		if err := filled.Start(ctx); err != nil {
@@ -139,7 +182,7 @@ func heapWith(t *testing.T, count int) uint64 {
 		}
 	})
 	defer func() { cancel(); running.Wait() }() // before the server ends
-	for _, object := range []client.Object{&v1alpha1.ClientIdentity{}, secret.NewMetadata(), &rbacv1.RoleBinding{}} {
+	for _, object := range []client.Object{&v1alpha1.ClientIdentity{}, secret.NewMetadata(), &rbacv1.RoleBinding{}, &certificatesv1.CertificateSigningRequest{}} {
 		if _, err := filled.GetInformer(ctx, object, cache.BlockUntilSynced(false)); err != nil {
 			t.Fatal(err)
 		}

@@ -4,6 +4,8 @@
 package manager
 
 import (
+	"slices"
+
 	certificatesv1 "k8s.io/api/certificates/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -103,19 +105,35 @@ func slimTexts(texts []string) []string {
 }
 
 func slimRequest(csr *certificatesv1.CertificateSigningRequest) {
+	csr.Status.Certificate = append([]byte(nil), csr.Status.Certificate[:min(len(csr.Status.Certificate), keptData)]...)
+	csr.Status.Conditions = slimConditions(csr.Status.Conditions)
+	owner := metav1.GetControllerOf(csr)
+	ours, signed := owner != nil && dependent.IsIdentity(owner), len(csr.Status.Certificate) > 0
+	if ours && signed {
+		// Kubernetes keeps it for an hour, in which thousands may come together. What was asked for, whoever asked knows, and whose it is
+		// says the owner.
+		csr.Labels = nil
+		csr.Spec = certificatesv1.CertificateSigningRequestSpec{SignerName: csr.Spec.SignerName}
+		csr.Status.Conditions = slices.DeleteFunc(csr.Status.Conditions, func(c certificatesv1.CertificateSigningRequestCondition) bool {
+			return c.Type == certificatesv1.CertificateApproved
+		})
+		fit(&csr.Status.Conditions)
+	}
 	csr.Spec.Extra, csr.Spec.Groups = nil, nil
-	csr.Spec.SignerName, csr.Spec.Username = dependent.Cut(csr.Spec.SignerName), dependent.Cut(csr.Spec.Username)
+	csr.Spec.SignerName, csr.Spec.Username = text.Shared(dependent.Cut(csr.Spec.SignerName)), dependent.Cut(csr.Spec.Username)
 	csr.Spec.Usages = csr.Spec.Usages[:min(len(csr.Spec.Usages), keptConditions)]
-	if owner := metav1.GetControllerOf(csr); owner != nil && dependent.IsIdentity(owner) && len(csr.Status.Certificate) == 0 {
+	if ours {
 		csr.Spec.Request = append([]byte(nil), csr.Spec.Request[:min(len(csr.Spec.Request), keptData)]...)
 	} else {
-		csr.Spec.Request = nil // signed, or a holder's: that is read live before anything is decided
+		csr.Spec.Request = nil // a holder's: that is read live before anything is decided
 	}
-	csr.Status.Certificate = append([]byte(nil), csr.Status.Certificate[:min(len(csr.Status.Certificate), keptData)]...)
+}
+
+func slimConditions(conditions []certificatesv1.CertificateSigningRequestCondition) []certificatesv1.CertificateSigningRequestCondition {
 	var kept []certificatesv1.CertificateSigningRequestCondition
-	for _, c := range csr.Status.Conditions[:min(len(csr.Status.Conditions), keptConditions)] {
+	for _, c := range conditions[:min(len(conditions), keptConditions)] {
 		c.Type, c.Reason, c.Message = dependent.Cut(c.Type), dependent.Cut(c.Reason), dependent.Cut(c.Message)
 		kept = append(kept, c)
 	}
-	csr.Status.Conditions = kept
+	return kept
 }
