@@ -14,8 +14,8 @@ func TestMemoryLimit(t *testing.T) {
 		container, own string
 		want           int64
 	}{
-		"nine tenths of the container's":       {"268435456", "", 241591911},
-		"whatever that is":                     {"1000", "", 900},
+		"four fifths of the container's":       {"268435456", "", 214748365},
+		"whatever that is":                     {"1000", "", 800},
 		"none where somebody set Go's own":     {"268435456", "100MiB", -1},
 		"none where it was turned off":         {"268435456", "off", -1},
 		"none outside a container":             {"", "", -1},
@@ -30,11 +30,20 @@ func TestMemoryLimit(t *testing.T) {
 }
 
 func TestLimitMemory(t *testing.T) {
-	before := debug.SetMemoryLimit(math.MaxInt64)
-	t.Cleanup(func() { debug.SetMemoryLimit(before) })
+	limit, percent := debug.SetMemoryLimit(math.MaxInt64), debug.SetGCPercent(100)
+	t.Cleanup(func() { debug.SetMemoryLimit(limit); debug.SetGCPercent(percent) })
 	t.Setenv("GOMEMLIMIT", "")
 	t.Setenv(memoryVariable, "10000000000")
-	if got := LimitMemory(); got != 9_000_000_000 || debug.SetMemoryLimit(-1) != got {
+	t.Setenv("GOGC", "100")
+	if got := LimitMemory(); got != 8_000_000_000 || debug.SetMemoryLimit(-1) != got {
 		t.Errorf("told %d", got)
+	}
+	if got := debug.SetGCPercent(100); got != 100 {
+		t.Errorf("GOGC was set, and the garbage collector was told %d", got)
+	}
+	t.Setenv("GOGC", "")
+	LimitMemory()
+	if got := debug.SetGCPercent(100); got != garbage {
+		t.Errorf("the garbage collector was told %d percent", got)
 	}
 }
