@@ -26,7 +26,7 @@ func TestWhomARequestIsAbout(t *testing.T) {
 		"both, where somebody moved the label":       {metav1.ObjectMeta{Name: "alice-abcdefghij", Labels: label("bob"), OwnerReferences: owned}, []string{"bob", "alice"}},
 		"whom a holder's name of a request names":    {metav1.ObjectMeta{Name: "alice.laptop.abcdefghij", Labels: label("alice")}, []string{"alice"}},
 		"that one too, where somebody moved a label": {metav1.ObjectMeta{Name: "alice.laptop.abcdefghij", Labels: label("bob")}, []string{"bob", "alice"}},
-		"nobody":                                     {metav1.ObjectMeta{Name: "request"}, nil},
+		"nobody": {metav1.ObjectMeta{Name: "request"}, nil},
 	} {
 		if got := About(&certificatesv1.CertificateSigningRequest{ObjectMeta: test.given}); !slices.Equal(got, test.want) {
 			t.Errorf("%s: got %v, want %v", name, got, test.want)

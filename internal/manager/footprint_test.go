@@ -11,9 +11,6 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
-	"github.com/clientidentity/operator/internal/holder"
-	certificatesv1 "k8s.io/api/certificates/v1"
-	corev1 "k8s.io/api/core/v1"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -22,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	certificatesv1 "k8s.io/api/certificates/v1"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -34,6 +33,7 @@ import (
 	"github.com/clientidentity/operator/api/v1alpha1"
 	"github.com/clientidentity/operator/internal/controller"
 	"github.com/clientidentity/operator/internal/dependent"
+	"github.com/clientidentity/operator/internal/holder"
 	"github.com/clientidentity/operator/internal/secret"
 )
 
