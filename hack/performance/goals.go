@@ -25,10 +25,10 @@ var goals = []goal{
 		return all.median(key{size, result.Issue, result.Operator}, ratio)
 	}},
 	{"three times as fast as cert-manager", "%.1f times", func(all cells, size int) (float64, bool) {
-		return quotient(all, perSecond, key{size, result.Issue, result.Operator}, key{size, result.Issue, result.CertManager})
+		return all.quotient(key{size, result.Issue, result.Operator}, key{size, result.Issue, result.CertManager}, perSecond)
 	}},
 	{"one identity alone: p50 at most twice that of the bare client", "%.1f times", func(all cells, size int) (float64, bool) {
-		return quotient(all, latency(p50), key{size, result.Alone, result.Operator}, key{size, result.Alone, result.Bare})
+		return all.quotient(key{size, result.Alone, result.Operator}, key{size, result.Alone, result.Bare}, latency(p50))
 	}},
 	{"one identity alone: p99 under five times p50", "%.1f times", func(all cells, size int) (float64, bool) {
 		k := key{size, result.Alone, result.Operator}
@@ -44,13 +44,6 @@ var goals = []goal{
 	{"256 MiB do for 10,000, at the start, too", "%.0f MiB at most", func(all cells, size int) (float64, bool) {
 		return all.median(key{size, result.Restart, result.Operator}, mebibytes(peak))
 	}},
-}
-
-// quotient returns how many times the number of one cell is that of another.
-func quotient(all cells, number func(*result.Measurement) (float64, bool), of, by key) (float64, bool) {
-	a, measured := all.median(of, number)
-	b, also := all.median(by, number)
-	return a / b, measured && also && b > 0
 }
 
 // heapOfEach returns the kilobytes of live heap for each identity that this size has more than the one before.

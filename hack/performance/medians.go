@@ -17,14 +17,20 @@ type key struct {
 }
 
 // cells has the measurements of each key, of all rounds and runs.
-type cells map[key][]result.Measurement
+type cells map[key][]measurement
+
+// measurement is one of a run.
+type measurement struct {
+	result.Measurement
+	run int
+}
 
 func cellsOf(runs []benchmark) cells {
 	all := cells{}
-	for _, run := range runs {
+	for n, run := range runs {
 		for i := range run.Phases {
 			k := key{identities: run.Settings.Identities, phase: run.Phases[i].Phase, subject: run.Phases[i].Subject}
-			all[k] = append(all[k], run.Phases[i])
+			all[k] = append(all[k], measurement{run.Phases[i], n})
 		}
 	}
 	return all
@@ -45,15 +51,44 @@ func (c cells) sizes() []int {
 func (c cells) median(k key, number func(*result.Measurement) (float64, bool)) (float64, bool) {
 	var all []float64
 	for i := range c[k] {
-		if value, measured := number(&c[k][i]); measured {
+		if value, measured := number(&c[k][i].Measurement); measured {
 			all = append(all, value)
 		}
 	}
+	return middle(all)
+}
+
+func middle(all []float64) (float64, bool) {
 	if len(all) == 0 {
 		return 0, false
 	}
 	slices.Sort(all)
 	return (all[(len(all)-1)/2] + all[len(all)/2]) / 2, true
+}
+
+// quotient returns how many times the number of one cell is that of another in the runs that measured both, and of several the median:
+// from one run to the next the machine differs by more than the subjects do. It is false where no run did.
+func (c cells) quotient(of, by key, number func(*result.Measurement) (float64, bool)) (float64, bool) {
+	var all []float64
+	seen := map[int]bool{}
+	for i := range c[of] {
+		run := c[of][i].run
+		if seen[run] {
+			continue
+		}
+		seen[run] = true
+		a, measured := c.in(run, of).median(of, number)
+		b, also := c.in(run, by).median(by, number)
+		if measured && also && b > 0 {
+			all = append(all, a/b)
+		}
+	}
+	return middle(all)
+}
+
+// in returns one cell with the measurements of one run alone.
+func (c cells) in(run int, k key) cells {
+	return cells{k: slices.DeleteFunc(slices.Clone(c[k]), func(m measurement) bool { return m.run != run })}
 }
 
 func perSecond(m *result.Measurement) (float64, bool) { return m.PerSecond, m.PerSecond > 0 }

@@ -143,10 +143,31 @@ func TestTheMedianOfAnEvenNumberIsInTheMiddle(t *testing.T) {
 	for want, values := range map[float64][]float64{0: {0}, 2: {9, 1, 2}, 2.5: {4, 1, 3, 2}} {
 		all := cells{}
 		for _, value := range values {
-			all[k] = append(all[k], result.Measurement{PerSecond: value})
+			all[k] = append(all[k], measurement{Measurement: result.Measurement{PerSecond: value}})
 		}
 		if got, measured := all.median(k, perSecond); got != want || measured != (want > 0) {
 			t.Errorf("the median of %v is %v, not %v", values, got, want)
+		}
+	}
+}
+
+func TestAQuotientIsOfWhatOneRunMeasured(t *testing.T) {
+	operator := key{identities: 1, phase: result.Issue, subject: result.Operator}
+	other := key{identities: 1, phase: result.Issue, subject: result.CertManager}
+	measured := func(run int, value float64) measurement {
+		return measurement{Measurement: result.Measurement{PerSecond: value}, run: run}
+	}
+	for name, test := range map[string]struct {
+		all  cells
+		want float64
+	}{
+		"a run without the other one does not count": {cells{operator: {measured(0, 10), measured(1, 90)}, other: {measured(0, 5)}}, 2},
+		"the medians of its rounds do":               {cells{operator: {measured(0, 10), measured(0, 20), measured(0, 90)}, other: {measured(0, 5)}}, 4},
+		"the median of several runs":                 {cells{operator: {measured(0, 10), measured(1, 20)}, other: {measured(0, 10), measured(1, 5)}}, 2.5},
+		"none where no run measured both":            {cells{operator: {measured(0, 10)}, other: {measured(1, 10)}}, 0},
+	} {
+		if got, ok := test.all.quotient(operator, other, perSecond); got != test.want || ok != (test.want > 0) {
+			t.Errorf("%s: got %v, %t, want %v", name, got, ok, test.want)
 		}
 	}
 }

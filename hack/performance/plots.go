@@ -179,7 +179,7 @@ func withinPlot(all cells) (*plot.Plot, error) {
 		if len(rounds) == 0 {
 			continue
 		}
-		first := slices.MinFunc(rounds, func(a, b result.Measurement) int { return cmp.Compare(a.Round, b.Round) })
+		first := slices.MinFunc(rounds, func(a, b measurement) int { return cmp.Compare(a.Round, b.Round) })
 		var points plotter.XYs
 		for _, point := range first.Curve {
 			points = append(points, plotter.XY{X: float64(point.Identities), Y: point.PerSecond})

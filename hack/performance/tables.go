@@ -88,20 +88,18 @@ func speedTable(all cells) string {
 			if phase.Whole() || phase == result.Alone {
 				continue
 			}
-			speed := map[result.Subject]float64{}
 			row, told := []string{count(size), string(phase)}, false
 			for _, subject := range result.Subjects {
 				value, measured := all.median(key{size, phase, subject}, perSecond)
-				speed[subject], told = value, told || measured
+				told = told || measured
 				row = append(row, cell("%.0f", value, measured))
 			}
 			if !told {
 				continue
 			}
 			toBare, measured := all.median(key{size, phase, result.Operator}, ratio)
-			toCertManager := speed[result.Operator] / speed[result.CertManager]
-			rows = append(rows, append(row, cell("%.2f", toBare, measured),
-				cell("%.1f", toCertManager, speed[result.Operator] > 0 && speed[result.CertManager] > 0)))
+			toCertManager, also := all.quotient(key{size, phase, result.Operator}, key{size, phase, result.CertManager}, perSecond)
+			rows = append(rows, append(row, cell("%.2f", toBare, measured), cell("%.1f", toCertManager, also)))
 		}
 	}
 	return table(2, []string{
@@ -113,7 +111,6 @@ func latencyTable(all cells) string {
 	var rows [][]string
 	for _, size := range all.sizes() {
 		for _, phase := range []result.Phase{result.Alone, result.Issue} {
-			bare, alsoBare := all.median(key{size, phase, result.Bare}, latency(p50))
 			for _, subject := range result.Subjects {
 				k := key{size, phase, subject}
 				middle, measured := all.median(k, latency(p50))
@@ -122,9 +119,10 @@ func latencyTable(all cells) string {
 				}
 				late, _ := all.median(k, latency(p99))
 				last, _ := all.median(k, latency(longest))
+				toBare, alsoBare := all.quotient(k, key{size, phase, result.Bare}, latency(p50))
 				rows = append(rows, []string{
 					count(size), string(phase), string(subject), cell("%.0f", middle, true), cell("%.0f", late, true), cell("%.0f", last, true),
-					cell("%.1f", late/middle, middle > 0), cell("%.1f", middle/bare, alsoBare && bare > 0),
+					cell("%.1f", late/middle, middle > 0), cell("%.1f", toBare, alsoBare),
 				})
 			}
 		}
