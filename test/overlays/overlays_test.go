@@ -81,7 +81,7 @@ var _ = Describe("The overlay", func() {
 			Eventually(condition(name, v1alpha1.ConditionStalled)).Should(HavePrefix("True BindingForbidden: "), name)
 			Expect(condition(name, v1alpha1.ConditionStalled)()).To(ContainSubstring("for ClusterRole \""+role+"\": "), name)
 			Expect(condition(name, v1alpha1.ConditionReconciling)()).To(BeEmpty())
-			Expect(condition(name, v1alpha1.ConditionCertificateIssued)()).To(HavePrefix("True "))
+			Eventually(condition(name, v1alpha1.ConditionCertificateIssued)).Should(HavePrefix("True "), name)
 		}
 		Expect(condition("admin", v1alpha1.ConditionStalled)()).To(ContainSubstring("attempting to grant RBAC permissions not currently held"))
 
