@@ -87,7 +87,7 @@ func (p *Present) Collect(metrics chan<- prometheus.Metric) {
 	issuers := map[[2]string]int{}
 	for i := range list.Items {
 		identity := &list.Items[i]
-		name := s.of(labelIdentity, identity.Name)
+		name := label(labelIdentity, identity.Name)
 		s.identity(identity, now, name)
 		if since, signer := p.pending(ctx, identity); !since.IsZero() {
 			s.gauge(descs.pending, seconds(since), labels(name, s.shared(labelSigner, signer)))
@@ -97,7 +97,7 @@ func (p *Present) Collect(metrics chan<- prometheus.Metric) {
 		}
 	}
 	for issuer, count := range issuers {
-		s.gauge(descs.issuer, float64(count), labels(s.of(labelIssuer, strings.ToValidUTF8(issuer[0], "?")), s.of(labelAuthorityKeyID, issuer[1])))
+		s.gauge(descs.issuer, float64(count), labels(label(labelIssuer, strings.ToValidUTF8(issuer[0], "?")), label(labelAuthorityKeyID, issuer[1])))
 	}
 }
 
@@ -115,9 +115,9 @@ func (s *scrape) identity(identity *v1alpha1.ClientIdentity, now time.Time, name
 			s.gauge(descs.condition, value, labels(name, s.shared(labelCondition, t), s.shared(labelReason, c.Reason)))
 		}
 	}
-	timestamp := func(desc *prometheus.Desc, at *metav1.Time, labels []*dto.LabelPair) {
+	timestamp := func(desc *prometheus.Desc, at *metav1.Time, of []*dto.LabelPair) {
 		if at != nil {
-			s.gauge(desc, seconds(at.Time), labels)
+			s.gauge(desc, seconds(at.Time), of)
 		}
 	}
 	timestamp(descs.until, identity.Spec.AccessUntil, alone)
@@ -126,7 +126,7 @@ func (s *scrape) identity(identity *v1alpha1.ClientIdentity, now time.Time, name
 	}
 	for j := range status.Devices {
 		d := &status.Devices[j]
-		device := s.of(labelDevice, d.Name)
+		device := label(labelDevice, d.Name)
 		s.gauge(descs.device, 1, labels(name, device, s.shared(labelState, string(d.State))))
 		timestamp(descs.deviceEnd, d.NotAfter, labels(name, device))
 	}

@@ -48,8 +48,8 @@ type scrape struct {
 	pairs map[[2]string]*dto.LabelPair
 }
 
-// of returns a label that few samples have: the names of identities and devices, for each of which it is made once.
-func (s *scrape) of(name, value string) *dto.LabelPair {
+// label returns a label. That of an identity or a device is made once for its samples; see shared, too.
+func label(name, value string) *dto.LabelPair {
 	return &dto.LabelPair{Name: &name, Value: &value}
 }
 
@@ -57,7 +57,7 @@ func (s *scrape) of(name, value string) *dto.LabelPair {
 func (s *scrape) shared(name, value string) *dto.LabelPair {
 	key := [2]string{name, value}
 	if s.pairs[key] == nil {
-		s.pairs[key] = s.of(name, value)
+		s.pairs[key] = label(name, value)
 	}
 	return s.pairs[key]
 }
@@ -68,6 +68,6 @@ func labels(pairs ...*dto.LabelPair) []*dto.LabelPair {
 	return pairs
 }
 
-func (s *scrape) gauge(desc *prometheus.Desc, value float64, labels []*dto.LabelPair) {
-	s.metrics <- &sample{desc: desc, labels: labels, value: gaugeOf(value)}
+func (s *scrape) gauge(desc *prometheus.Desc, value float64, sorted []*dto.LabelPair) {
+	s.metrics <- &sample{desc: desc, labels: sorted, value: gaugeOf(value)}
 }
