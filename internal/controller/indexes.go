@@ -20,7 +20,7 @@ import (
 )
 
 // Index adds to the caches the indexes by which the passes find what concerns an identity. An index takes some 340 bytes of memory for each object
-// and value, twice where the object has a namespace: a quarter of what an identity takes.
+// and value, twice where the object has a namespace: for one identity that is as much as the object itself.
 func Index(ctx context.Context, indexer client.FieldIndexer, places secret.Places) error {
 	for index, of := range map[string]client.IndexerFunc{look.IndexUsername: look.UsernameOf, look.IndexBoundByName: look.BoundByName} {
 		if err := indexer.IndexField(ctx, &v1alpha1.ClientIdentity{}, index, of); err != nil {

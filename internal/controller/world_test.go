@@ -35,6 +35,9 @@ import (
 	"github.com/clientidentity/operator/internal/access"
 	"github.com/clientidentity/operator/internal/binding"
 	"github.com/clientidentity/operator/internal/cluster"
+	"github.com/clientidentity/operator/internal/dependent"
+	"github.com/clientidentity/operator/internal/issuance"
+	"github.com/clientidentity/operator/internal/look"
 	"github.com/clientidentity/operator/internal/secret"
 )
 
@@ -91,14 +94,6 @@ var testScheme = sync.OnceValue(func() *runtime.Scheme {
 	return scheme
 })
 
-// indexing gives a fake API server the indexes that caches have.
-type indexing struct{ builder *fake.ClientBuilder }
-
-func (i indexing) IndexField(_ context.Context, object client.Object, field string, values client.IndexerFunc) error {
-	i.builder.WithIndex(object, field, values)
-	return nil
-}
-
 func newWorld(t *testing.T, objects ...client.Object) *world {
 	t.Helper()
 	scheme := testScheme()
@@ -107,9 +102,16 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 	w.signs = w.ca.sign(w.clock, time.Hour)
 	// The converters that it has otherwise parse the schema of all of Kubernetes, for each test.
 	builder := fake.NewClientBuilder().WithScheme(scheme).WithTypeConverters(managedfields.NewDeducedTypeConverter()).
-		WithStatusSubresource(&v1alpha1.ClientIdentity{}, &certificatesv1.CertificateSigningRequest{})
-	if err := Index(t.Context(), indexing{builder}, places); err != nil {
-		t.Fatal(err)
+		WithStatusSubresource(&v1alpha1.ClientIdentity{}, &certificatesv1.CertificateSigningRequest{}).
+		WithIndex(&v1alpha1.ClientIdentity{}, look.IndexUsername, look.UsernameOf).
+		WithIndex(&v1alpha1.ClientIdentity{}, look.IndexBoundByName, look.BoundByName).
+		WithIndex(&v1alpha1.ClientIdentity{}, indexNamespace, func(o client.Object) []string { return namespacesOf(places, o) })
+	builder = builder.WithIndex(&corev1.Namespace{}, look.IndexLabels, look.LabelsOf)
+	builder = builder.WithIndex(&certificatesv1.CertificateSigningRequest{}, issuance.IndexAbout, issuance.About)
+	for _, object := range []client.Object{
+		&rbacv1.RoleBinding{}, &rbacv1.ClusterRoleBinding{}, &rbacv1.Role{}, &corev1.Secret{}, &corev1.ServiceAccount{},
+	} {
+		builder = builder.WithIndex(object, dependent.IndexOwner, ownerIndex)
 	}
 	base := builder.Build()
 	w.base = base
